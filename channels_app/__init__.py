@@ -1,0 +1,1 @@
+"""The people's edge: sockets, HTTP and pages, thin over `orchestrator`."""

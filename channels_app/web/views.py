@@ -1,0 +1,37 @@
+"""Serve the page: a shell that the browser fills from the socket and the HTTP API."""
+
+from csp.constants import HEADER
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from channels_app.web.catalogue import LANGUAGES, best_language, strings
+from channels_app.web.csp import policy_header
+
+
+@require_safe
+async def page(request: HttpRequest) -> HttpResponse:
+    """Return the page in the language that the browser asks for.
+
+    The catalogue travels inside the page as a JSON data block, which no
+    Content-Security-Policy forbids, so the first paint needs no second request
+    and the language switch none at all.
+    """
+    language = best_language(request.headers.get("Accept-Language", ""))
+    response = render(
+        request,
+        "web/page.html",
+        {
+            "language": language,
+            "strings": strings(language),
+            "catalogue": {name: strings(name) for name in LANGUAGES},
+            "development": settings.DEBUG,
+        },
+    )
+    # Set here and not by django-csp's decorator, which cannot wrap an async view;
+    # its middleware leaves a header alone that is already there.
+    response[HEADER] = policy_header()
+    response["Cache-Control"] = "no-cache"
+    response["Referrer-Policy"] = "same-origin"
+    return response

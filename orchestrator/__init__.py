@@ -1,0 +1,1 @@
+"""The core: what Switchyard means, independent of sockets and of Celery tasks."""

@@ -1,0 +1,1 @@
+"""The ports whose implementations truly differ, each beside its implementations."""

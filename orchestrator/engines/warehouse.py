@@ -1,0 +1,73 @@
+"""The port to a customer's own database, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from orchestrator.resilience.stop import Stop
+
+ColumnType = Literal["text", "integer", "number", "boolean", "date", "datetime", "other"]
+#: A cell as JSON can carry it: decimals become float, dates ISO text.
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A result's or a view's column."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A result, cut at the caps; `truncated` is said aloud to the user."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    truncated: bool
+
+
+#: Relation name -> its readable columns. Only what the reading role may see.
+Catalogue = Mapping[str, tuple[Column, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one statement may cost."""
+
+    rows: int = 1_000
+    bytes: int = 2_000_000
+    timeout_s: float = 10.0
+    #: EXPLAIN's total cost above which a statement is refused; ignored where the engine can't say.
+    cost: float = 5_000_000.0
+
+
+class Warehouse(Protocol):
+    """Runs one guarded statement at a time per call; thread-safe over a bounded pool."""
+
+    #: sqlglot's name of the dialect: `postgres`, `sqlite`, `mysql`.
+    dialect: str
+
+    def catalogue(self) -> Catalogue:
+        """Return what the role may read; read once and remembered for minutes.
+
+        Raises:
+            DependencyDownError: the server does not answer.
+        """
+
+    def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
+        """Run guarded SQL (the guard's regenerated text, never a person's or model's) in a read-only transaction.
+
+        The transaction is always rolled back. A stop cancels the statement in the
+        server, and the connection is thrown away.
+
+        Raises:
+            StoppedError: the stop came first.
+            GuardRefusedError: the engine's estimate is over `limits.cost`, or its role may not read something.
+            DeadlineExceededError: it ran past `limits.timeout_s`.
+            DependencyDownError: the server does not answer.
+            EngineError: the statement failed; the message holds no data values.
+        """

@@ -1,0 +1,1 @@
+"""The worker edge: Celery tasks, one file a stage, thin over `orchestrator`."""
