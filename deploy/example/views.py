@@ -33,7 +33,16 @@ VISIBLE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "order_items": ("id", "order_id", "menu_item_id", "quantity", "unit_price", "discount_amount", "unit_cost"),
     "payments": ("id", "order_id", "method", "status", "amount", "tip_amount", "paid_at"),
-    "reservations": ("id", "branch_id", "created_at", "reserved_for", "reserved_on", "party_size", "status", "booked_via"),
+    "reservations": (
+        "id",
+        "branch_id",
+        "created_at",
+        "reserved_for",
+        "reserved_on",
+        "party_size",
+        "status",
+        "booked_via",
+    ),
 }
 
 
