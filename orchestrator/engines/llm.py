@@ -60,6 +60,8 @@ class Usage:
     input_tokens: int
     output_tokens: int
     model: str
+    #: The backend didn't count; the figures are a guess from the length of the text.
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,15 @@ class LanguageModel(Protocol):
             EngineError: the server answered something unusable.
         """
 
-    def complete(self, system: str, messages: Sequence[tuple[Literal["user", "assistant"], str]], *, max_tokens: int, deadline: Deadline, stop: Stop) -> str:
+    def complete(
+        self,
+        system: str,
+        messages: Sequence[tuple[Literal["user", "assistant"], str]],
+        *,
+        max_tokens: int,
+        deadline: Deadline,
+        stop: Stop,
+    ) -> str:
         """Return one completion at temperature 0 (for generated SQL).
 
         Raises:
