@@ -1,0 +1,35 @@
+# Every target prepares what it needs by itself; nothing has to be installed before.
+PYTHON ?= python3
+BOOTSTRAP = @exec $(PYTHON) deploy/bootstrap.py
+
+.PHONY: help run test test-fast lint format drill install constraints compose
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
+
+run: ## start everything; the page's address is shown last
+	$(BOOTSTRAP) run
+
+test: ## all tests, against private servers (ARGS="-k words" to choose)
+	$(BOOTSTRAP) test $(ARGS)
+
+test-fast: ## the tests that need no servers, in under a minute
+	$(BOOTSTRAP) test-fast $(ARGS)
+
+lint: ## ruff, mypy and the import contracts
+	$(BOOTSTRAP) lint
+
+format: ## let ruff put the code in order
+	$(BOOTSTRAP) format
+
+drill: ## a short failure drill
+	$(BOOTSTRAP) drill $(ARGS)
+
+install: ## only prepare .venv, with the tools for development
+	$(BOOTSTRAP) install
+
+constraints: install ## write constraints.txt anew from .venv
+	@.venv/bin/python -m deploy.pins > constraints.new && mv constraints.new constraints.txt
+
+compose: install ## write docker-compose.yml anew from the process table
+	@.venv/bin/python -m deploy.compose --write
