@@ -67,7 +67,9 @@ def build(
         with closing(psycopg2.connect(admin_dsn, dbname=database)) as target:
             # Passwords may change while the rows stay, so the roles are looked at in every call.
             ensure_readers(target, database, reader_passwords, error=CompanyBuildError)
-            wanted = [(today - timedelta(days=WINDOW_DAYS), today - timedelta(days=1), chosen, seed, BUILD_VERSION)] * len(TENANTS)
+            wanted = [
+                (today - timedelta(days=WINDOW_DAYS), today - timedelta(days=1), chosen, seed, BUILD_VERSION)
+            ] * len(TENANTS)
             if _state(target) == wanted:
                 target.commit()
                 return
@@ -97,7 +99,9 @@ def _ensure_database(server: Connection, database: str) -> None:
         try:
             cursor.execute(statement)
         except psycopg2.errors.InsufficientPrivilege as exc:
-            raise CompanyBuildError(f"this role may not create databases; run as one who may: {statement.as_string(server)}") from exc
+            raise CompanyBuildError(
+                f"this role may not create databases; run as one who may: {statement.as_string(server)}"
+            ) from exc
 
 
 def _version(target: Connection) -> int | None:

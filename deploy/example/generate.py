@@ -66,6 +66,7 @@ class _Tenant:
     tables: Mapping[str, list[Row]]
     seating: dict[int, list[int]] = field(default_factory=dict)
     waiters: dict[int, list[tuple[int, date, date | None]]] = field(default_factory=dict)
+    people: set[str] = field(default_factory=set)
 
     def rng(self, *parts: object) -> Random:
         """Return a stream that depends on the seed, the tenant and `parts` only."""
@@ -142,6 +143,10 @@ def _add_staff(tenant: _Tenant, branch_id: int, branch: Branch, today: date) -> 
                 leaves_on = hired_on + timedelta(days=rng.randrange(240, 2400))
                 left_on = leaves_on if leaves_on < today else None
                 person = f"{rng.choice(FIRST_NAMES[branch.country])} {rng.choice(LAST_NAMES[branch.country])}"
+                # Answers name people, so a name must mean one person.
+                while person in tenant.people:
+                    person = f"{person} {rng.choice(LAST_NAMES[branch.country])}"
+                tenant.people.add(person)
                 staff_id = branch_id * 10_000 + place * 100 + turn
                 tenant.tables["staff"].append(
                     (tenant.name, staff_id, branch_id, person, role, hired_on, left_on, round(salary * rng.uniform(0.95, 1.2)),

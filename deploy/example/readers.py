@@ -25,7 +25,9 @@ def ensure_readers(target: Connection, database: str, passwords: Mapping[str, st
     with target.cursor() as cursor:
         cursor.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user")
         may_create = cursor.fetchone() == (True,)
-        cursor.execute("select rolname from pg_roles where rolname = any(%s)", ([reader_role(tenant) for tenant in TENANTS],))
+        cursor.execute(
+            "select rolname from pg_roles where rolname = any(%s)", ([reader_role(tenant) for tenant in TENANTS],)
+        )
         present = {name for (name,) in cursor.fetchall()}
         if may_create:
             for tenant in TENANTS:
@@ -60,7 +62,9 @@ def grant_views(target: Connection, database: str) -> None:
         if cursor.fetchone() == (True,):
             cursor.execute((files(__package__) / "harden.sql").read_text("utf-8"))
         else:
-            _log.warning("example_company_not_hardened", reason="only a superuser can revoke system functions from PUBLIC")
+            _log.warning(
+                "example_company_not_hardened", reason="only a superuser can revoke system functions from PUBLIC"
+            )
 
 
 def _role_statements(tenant: str, password: str, *, create: bool) -> list[sql.Composed]:
@@ -74,8 +78,8 @@ def _role_statements(tenant: str, password: str, *, create: bool) -> list[sql.Co
     }
     verb = sql.SQL("create" if create else "alter")
     return [
-        sql.SQL("{} role {} login noinherit nosuperuser nocreatedb nocreaterole noreplication connection limit {} password {}").format(
-            verb, role, sql.Literal(CONNECTION_LIMIT), sql.Literal(password)
-        ),
+        sql.SQL(
+            "{} role {} login noinherit nosuperuser nocreatedb nocreaterole noreplication connection limit {} password {}"
+        ).format(verb, role, sql.Literal(CONNECTION_LIMIT), sql.Literal(password)),
         *(sql.SQL("alter role {} set {} = {}").format(role, sql.SQL(key), value) for key, value in settings.items()),
     ]
