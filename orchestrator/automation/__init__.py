@@ -1,0 +1,1 @@
+"""Automation work: jobs, what they do and who asked."""

@@ -1,0 +1,1 @@
+"""Conversations and turns: accepted once, ended once."""

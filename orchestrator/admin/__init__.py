@@ -1,0 +1,1 @@
+"""The Django admin of everything, and the management commands."""

@@ -1,0 +1,66 @@
+"""The job: a unit of automation work."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from orchestrator import ids
+from orchestrator.automation.states import JobState
+from orchestrator.tenants.models import Tenant, User
+
+
+class Job(models.Model):
+    """A unit of automation work; its row is the truth, the Celery message a wake-up."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.job_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    #: A key of `automation.types.JOB_TYPES`.
+    type = models.CharField(max_length=40)
+    state = models.CharField(
+        max_length=20, choices=[(s.value, s.value) for s in JobState], db_default=JobState.PENDING.value
+    )
+    queue = models.CharField(max_length=20)
+    #: Small arguments: ids, never secrets or contents.
+    payload = models.JSONField(default=dict, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    error = models.TextField(blank=True, db_default="")
+    schedule = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - null: not scheduled
+    fire_time = models.DateTimeField(null=True, blank=True)
+    cid = models.CharField(max_length=64)
+    fence = models.IntegerField(db_default=1)
+    dispatch_no = models.IntegerField(db_default=0)
+    #: Attempts begun so far and at most.
+    attempts = models.SmallIntegerField(db_default=0)
+    max_attempts = models.SmallIntegerField(db_default=3)
+    #: Not before this time (a retry's wait).
+    run_at = models.DateTimeField(db_default=Now())
+    owner = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001 - null says "nobody"
+    worker = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - null says "nobody"
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Name the table; a schedule fires once for each time, however many beats run."""
+
+        db_table = "switchyard_job"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["schedule", "fire_time"], name="job_fires_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["run_at"], condition=Q(state__in=["PENDING", "ASSIGNED", "RETRY_WAIT"]), name="job_open"
+            ),
+            models.Index(fields=["tenant", "-created_at"], name="job_list"),
+        ]
+
+    def __str__(self) -> str:
+        """Return type and id."""
+        return f"{self.type} {self.id}"

@@ -1,0 +1,137 @@
+"""Who uses the system and how they prove it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from orchestrator import ids
+
+
+class Tenant(models.Model):
+    """A company; everything else belongs to exactly one."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.tenant_id, editable=False)
+    slug = models.SlugField(unique=True, max_length=40)
+    name = models.CharField(max_length=120)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_tenant"
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        """Return the company's name."""
+        return self.name
+
+
+class User(AbstractUser):
+    """A person of one tenant."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.user_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="users")
+    #: Empty: decided by the browser's Accept-Language.
+    language = models.CharField(max_length=2, blank=True, choices=[("en", "English"), ("es", "Español")])
+    roles = models.JSONField(default=list, blank=True)
+
+    REQUIRED_FIELDS: ClassVar = ["tenant_id"]
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_user"
+
+    def __str__(self) -> str:
+        """Return the user's name."""
+        return self.username
+
+
+class ApiKey(models.Model):
+    """A key for other systems: only its SHA-256 is kept, the text is shown once."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.key_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
+    #: Whom the key acts as: conversations need an owner.
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    #: First characters of the key, to find it by; not secret.
+    prefix = models.CharField(max_length=16, unique=True)
+    digest = models.BinaryField(max_length=32)
+    scopes = models.JSONField(default=list, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_api_key"
+
+    def __str__(self) -> str:
+        """Return the key's name and visible prefix."""
+        return f"{self.name} ({self.prefix}…)"
+
+
+class RefreshToken(models.Model):
+    """One refresh token of a family; a second use of a spent one revokes the family."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    family = models.CharField(max_length=40, db_index=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    expires_at = models.DateTimeField(db_index=True)
+    spent_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_refresh_token"
+
+    def __str__(self) -> str:
+        """Return the family, never the token."""
+        return f"refresh token of {self.family}"
+
+
+class RevokedToken(models.Model):
+    """An access token that was taken back before it expired."""
+
+    jti = models.CharField(primary_key=True, max_length=64)
+    expires_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_revoked_token"
+
+    def __str__(self) -> str:
+        """Return the token's id."""
+        return self.jti
+
+
+class Warehouse(models.Model):
+    """The company's own database, as the `sql` stage reaches it."""
+
+    tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="warehouse")
+    #: The address with its password, encrypted with the field key.
+    url_encrypted = models.BinaryField()
+    #: The semantic layer: measures, dimensions, verified queries.
+    layer = models.JSONField(default=dict)
+    #: What a person reads about it: host and database, no password.
+    label = models.CharField(max_length=200)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        """Name the table."""
+
+        db_table = "switchyard_warehouse"
+
+    def __str__(self) -> str:
+        """Return the harmless label."""
+        return self.label

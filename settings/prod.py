@@ -1,0 +1,13 @@
+"""Production: refuses what only a development start may use, and hardens the cookies."""
+
+from settings.base import *  # noqa: F403 - Django's own way of layering settings
+from settings.base import SWITCHYARD
+from settings.env import SettingsError
+
+if SWITCHYARD.mode != "prod":
+    raise SettingsError("settings.prod needs SWITCHYARD_MODE=prod, so that the production checks run")
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+SECURE_HSTS_SECONDS = 31_536_000
