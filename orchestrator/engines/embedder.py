@@ -17,7 +17,9 @@ class Embedder(Protocol):
     dim: int
 
     def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return (len(texts), dim) float32 rows, L2-normalised, in the order given; longer texts are cut at the model's window.
+        """Return (len(texts), dim) float32 rows, L2-normalised, in the order given.
+
+        A text longer than the model's window is cut there.
 
         Raises:
             EngineError: the model gave something unusable.

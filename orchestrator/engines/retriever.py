@@ -47,7 +47,9 @@ class Retriever(Protocol):
             StoreDownError: the index does not answer.
         """
 
-    def index(self, tenant: str, document: str, chunks: Sequence[Chunk], embeddings: Matrix, *, model: str, language: str) -> None:
+    def index(
+        self, tenant: str, document: str, chunks: Sequence[Chunk], embeddings: Matrix, *, model: str, language: str
+    ) -> None:
         """Replace the document's passages by these, in one transaction; repeating it changes nothing.
 
         Raises:

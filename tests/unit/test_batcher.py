@@ -329,4 +329,5 @@ def test_a_model_thread_that_dies_leaves_nobody_waiting() -> None:
 
     error = batcher.enqueue(["text"])[0].exception(PATIENCE_S)
 
+    batcher.close()
     assert isinstance(error, EngineError)
