@@ -1,0 +1,410 @@
+"""Customers' databases over a bounded SQLAlchemy pool: PostgreSQL, and MySQL (accepted, never tried against a server).
+
+`open_warehouse` chooses by the address. The pool's connections are autocommitting for the driver: the transaction is
+written out here, because what is sent must be exactly a read-only block, one statement, and its rollback.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, Protocol
+
+import structlog
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table, Warehouse
+from orchestrator.engines.warehouse_cells import Rows
+from orchestrator.engines.warehouse_sqlite import SqliteWarehouse
+from orchestrator.errors import (
+    DeadlineExceededError,
+    DependencyDownError,
+    EngineError,
+    GuardRefusedError,
+    InvalidInputError,
+    OrchestratorError,
+    StoppedError,
+)
+from orchestrator.resilience.stop import Stop
+
+log = structlog.get_logger(__name__)
+
+#: How long the catalogue is believed.
+CATALOGUE_TTL_S: Final = 300.0
+#: Rows of one round trip; small, so that the cap on bytes is met before memory is.
+BATCH_ROWS: Final = 100
+
+
+class Cursor(Protocol):
+    """What is used of a DB-API cursor."""
+
+    description: Sequence[Sequence[Any]] | None
+
+    def execute(self, operation: str) -> object:
+        """Send one text."""
+
+    def fetchmany(self, size: int) -> Sequence[Sequence[Any]]:
+        """Return at most `size` rows."""
+
+    def fetchall(self) -> Sequence[Sequence[Any]]:
+        """Return all rows."""
+
+
+def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
+    """Return the warehouse behind `postgresql://`, `sqlite:///` or `mysql://`; nothing is contacted yet.
+
+    Raises:
+        InvalidInputError: the address can't be read, or names another kind of database.
+    """
+    try:
+        address = make_url(url)
+    except SQLAlchemyError as exc:
+        raise InvalidInputError("the database address can't be read", field="url") from exc
+    match address.get_backend_name():
+        case "postgresql" | "postgres":
+            return PostgresWarehouse(address, pool_size=pool_size)
+        case "mysql" | "mariadb":
+            return MysqlWarehouse(address, pool_size=pool_size)
+        case "sqlite" if address.database and address.database != ":memory:":
+            return SqliteWarehouse(address.database)
+    raise InvalidInputError("this kind of database is not supported", field="url")
+
+
+class _PooledWarehouse:
+    """What PostgreSQL and MySQL share: the pool, the catalogue's memory, the order of a run."""
+
+    dialect: str
+    _connect_args: ClassVar[Mapping[str, object]]
+    _drivername: ClassVar[str]
+    _catalogue_sql: ClassVar[str]
+
+    def __init__(self, url: URL, *, pool_size: int) -> None:
+        self._engine: Engine = create_engine(
+            url.set(drivername=self._drivername),
+            poolclass=QueuePool,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5.0,
+            pool_pre_ping=True,
+            pool_recycle=600,
+            connect_args=dict(self._connect_args),
+            hide_parameters=True,
+        )
+        event.listen(self._engine, "connect", self._on_connect)
+        self._lock = threading.Lock()
+        self._catalogue: Catalogue | None = None
+        self._read_at_s = 0.0
+
+    def catalogue(self) -> Catalogue:
+        """Return what the role may read; see the port."""
+        with self._lock:
+            if self._catalogue is None or time.monotonic() - self._read_at_s > CATALOGUE_TTL_S:
+                self._catalogue, self._read_at_s = self._read_catalogue(), time.monotonic()
+            return self._catalogue
+
+    def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
+        """Run one guarded statement; see the port."""
+        if stop.is_set():
+            raise StoppedError("sql")
+        with self._connection() as connection:
+            raw = connection.driver_connection
+            try:
+                with stop.interrupts(lambda: self._interrupt(raw)):
+                    return self._run(raw, sql, limits, stop)
+            except OrchestratorError:
+                raise
+            except Exception as exc:
+                # Every driver has its own tree of errors; what is not understood must still come out without data.
+                raise self._translated(exc, limits, stop) from exc
+            finally:
+                self._give_back(connection, stop)
+
+    def close(self) -> None:
+        """Close the pool's idle connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[PoolProxiedConnection]:
+        try:
+            connection = self._engine.raw_connection()
+        except Exception as exc:
+            # The driver's message holds the address.
+            raise DependencyDownError("the warehouse does not take a connection", dependency="warehouse") from exc
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _interrupt(self, raw: Any) -> None:
+        try:
+            self._cancel(raw)
+        except Exception as exc:
+            # The connection may be gone already; the run notices by itself and is bounded by its timeout.
+            log.warning("warehouse.cancel_failed", error=type(exc).__name__)
+
+    def _give_back(self, connection: PoolProxiedConnection, stop: Stop) -> None:
+        if stop.is_set():
+            # A cancel may still be on its way; it must not hit the next statement of this connection.
+            connection.invalidate()
+            return
+        try:
+            cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
+            for statement in self._cleanup:
+                cursor.execute(statement)
+            cursor.close()
+        except Exception as exc:
+            log.info("warehouse.connection_dropped", error=type(exc).__name__)
+            connection.invalidate()
+
+    def _read_catalogue(self) -> Catalogue:
+        relations: defaultdict[str, list[Column]] = defaultdict(list)
+        with self._connection() as connection:
+            try:
+                cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
+                cursor.execute(self._catalogue_sql)
+                for relation, column, type_name in cursor.fetchall():
+                    relations[str(relation)].append(Column(name=str(column), type=self._column_type(str(type_name))))
+                cursor.close()
+            except Exception as exc:
+                raise DependencyDownError("the warehouse's catalogue can't be read", dependency="warehouse") from exc
+        return {relation: tuple(columns) for relation, columns in relations.items()}
+
+    _cleanup: ClassVar[tuple[str, ...]]
+
+    def _on_connect(self, raw: Any, record: object) -> None:
+        raise NotImplementedError
+
+    def _cancel(self, raw: Any) -> None:
+        raise NotImplementedError
+
+    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
+        raise NotImplementedError
+
+    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError:
+        raise NotImplementedError
+
+    def _column_type(self, type_name: str) -> ColumnType:
+        raise NotImplementedError
+
+
+def _collect(
+    cursor: Cursor,
+    rows: Rows,
+    fetch: Callable[[], Sequence[Sequence[Any]]],
+    limits: Limits,
+    stop: Stop,
+    started_s: float,
+) -> None:
+    while not rows.full:
+        if stop.is_set():
+            raise StoppedError("sql")
+        if time.monotonic() - started_s > limits.timeout_s:
+            raise DeadlineExceededError(f"the statement ran past {limits.timeout_s:g} s", stage="sql")
+        batch = fetch()
+        rows.add(batch)
+        if len(batch) < BATCH_ROWS:
+            return
+
+
+_POSTGRES_TYPES: Final[Mapping[int, ColumnType]] = {
+    16: "boolean",
+    20: "integer",
+    21: "integer",
+    23: "integer",
+    700: "number",
+    701: "number",
+    1700: "number",
+    1082: "date",
+    1114: "datetime",
+    1184: "datetime",
+    25: "text",
+    1042: "text",
+    1043: "text",
+    18: "text",
+    19: "text",
+}
+_POSTGRES_NAMES: Final[Mapping[str, ColumnType]] = {
+    "bool": "boolean",
+    "int2": "integer",
+    "int4": "integer",
+    "int8": "integer",
+    "float4": "number",
+    "float8": "number",
+    "numeric": "number",
+    "date": "date",
+    "timestamp": "datetime",
+    "timestamptz": "datetime",
+    "text": "text",
+    "varchar": "text",
+    "bpchar": "text",
+    "name": "text",
+}
+#: What a failure is called, by SQLSTATE: for logs and the repair prompt. The server's own message holds values.
+_POSTGRES_REASONS: Final[Mapping[str, str]] = {
+    "42703": "a column does not exist",
+    "42P01": "a relation does not exist",
+    "42803": "a column must appear in GROUP BY or in an aggregate",
+    "42883": "no function or operator takes these types",
+    "42804": "types do not match",
+    "42702": "a column is ambiguous",
+    "22P02": "a text is not of the type that it is compared with",
+    "22007": "a text is not a date",
+    "22008": "a date is out of range",
+    "22012": "division by zero",
+    "22003": "a number is out of range",
+    "21000": "a subquery gave more than one row",
+}
+
+
+class PostgresWarehouse(_PooledWarehouse):
+    """A customer's PostgreSQL, read by a role that may only select."""
+
+    dialect = "postgres"
+    _drivername = "postgresql+psycopg2"
+    _connect_args = {
+        "connect_timeout": 5,
+        "application_name": "switchyard-warehouse",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    }
+    # DISCARD ALL also undoes a setting, a prepared statement or a LISTEN that came through some hole in the guard.
+    _cleanup = ("ROLLBACK", "DISCARD ALL")
+    _catalogue_sql = """
+        select c.relname, a.attname, coalesce(b.typname, t.typname)
+          from pg_class c
+          join pg_namespace n on n.oid = c.relnamespace
+          join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          join pg_type t on t.oid = a.atttypid
+          left join pg_type b on b.oid = t.typbasetype
+         where c.relkind in ('r', 'v', 'm', 'p') and not c.relispartition
+           and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+           and pg_table_is_visible(c.oid)
+           and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
+         order by c.relname, a.attnum"""
+
+    def _on_connect(self, raw: Any, record: object) -> None:
+        raw.autocommit = True
+
+    def _cancel(self, raw: Any) -> None:
+        raw.cancel()
+
+    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
+        started_s = time.monotonic()
+        timeout_ms = max(1, int(limits.timeout_s * 1000))
+        # Whole texts and no parameters: psycopg2 leaves `%` alone only then.
+        with raw.cursor() as cursor:
+            cursor.execute(
+                f"BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = 1000; "
+                f"SET LOCAL idle_in_transaction_session_timeout = {timeout_ms + 5_000}; "
+                "SET LOCAL work_mem = '32MB'; SET LOCAL cursor_tuple_fraction = 1; "
+                "SET LOCAL standard_conforming_strings = on"
+            )
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+            if float(cursor.fetchall()[0][0][0]["Plan"]["Total Cost"]) > limits.cost:
+                raise GuardRefusedError("the statement would cost too much")
+            if stop.is_set():
+                raise StoppedError("sql")
+            cursor.execute(f"DECLARE answer NO SCROLL CURSOR FOR {sql}")
+            rows = Rows(limits)
+
+            def fetch() -> Sequence[Sequence[Any]]:
+                cursor.execute(f"FETCH FORWARD {BATCH_ROWS} FROM answer")
+                return list(cursor.fetchall())
+
+            _collect(cursor, rows, fetch, limits, stop, started_s)
+            description = cursor.description or ()
+        columns = tuple(
+            Column(name=str(item[0]), type=_POSTGRES_TYPES.get(int(item[1]), "other")) for item in description
+        )
+        return rows.table(columns)
+
+    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError:
+        if stop.is_set():
+            return StoppedError("sql")
+        state = str(getattr(exc, "pgcode", None) or "")
+        if state in ("57014", "55P03"):
+            return DeadlineExceededError(f"the statement ran past {limits.timeout_s:g} s", stage="sql")
+        if state in ("42501", "25006"):
+            return GuardRefusedError("the reading role may not do this")
+        if state[:2] in ("08", "53", "57", "58") or (
+            not state and type(exc).__name__ in ("OperationalError", "InterfaceError")
+        ):
+            return DependencyDownError("the warehouse went away", dependency="warehouse")
+        reason = _POSTGRES_REASONS.get(state, "the statement failed")
+        return EngineError(f"{reason} ({state or type(exc).__name__})", engine="warehouse", transient=state[:2] == "40")
+
+    def _column_type(self, type_name: str) -> ColumnType:
+        return _POSTGRES_NAMES.get(type_name, "other")
+
+
+class MysqlWarehouse(_PooledWarehouse):
+    """A customer's MySQL or MariaDB: written from the manual, never run; its driver is not among our dependencies."""
+
+    dialect = "mysql"
+    _drivername = "mysql+pymysql"
+    _connect_args = {"connect_timeout": 5, "read_timeout": 60, "autocommit": True}
+    _cleanup = ("ROLLBACK",)
+    _catalogue_sql = (
+        "select table_name, column_name, data_type from information_schema.columns "
+        "where table_schema = database() order by table_name, ordinal_position"
+    )
+
+    def _on_connect(self, raw: Any, record: object) -> None:
+        cursor = raw.cursor()
+        cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')")
+        cursor.close()
+
+    def _cancel(self, raw: Any) -> None:
+        with self._connection() as connection:
+            cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
+            cursor.execute(f"KILL QUERY {int(raw.thread_id())}")
+            cursor.close()
+
+    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
+        started_s = time.monotonic()
+        cursor = raw.cursor()
+        cursor.execute(f"SET SESSION max_execution_time = {max(1, int(limits.timeout_s * 1000))}")
+        cursor.execute("START TRANSACTION READ ONLY")
+        cursor.execute(sql)
+        rows = Rows(limits)
+        _collect(cursor, rows, lambda: list(cursor.fetchmany(BATCH_ROWS)), limits, stop, started_s)
+        columns = rows.inferred(tuple(str(item[0]) for item in cursor.description or ()))
+        cursor.close()
+        return rows.table(columns)
+
+    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError:
+        if stop.is_set():
+            return StoppedError("sql")
+        number = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+        match number:
+            case 3024 | 1317 | 1205:
+                return DeadlineExceededError(f"the statement ran past {limits.timeout_s:g} s", stage="sql")
+            case 1142 | 1143 | 1044 | 1792:
+                return GuardRefusedError("the reading role may not do this")
+            case 2002 | 2003 | 2006 | 2013 | 1040:
+                return DependencyDownError("the warehouse went away", dependency="warehouse")
+        return EngineError(
+            f"the statement failed ({number or type(exc).__name__})", engine="warehouse", transient=number == 1213
+        )
+
+    def _column_type(self, type_name: str) -> ColumnType:
+        match type_name.lower():
+            case "tinyint" | "smallint" | "mediumint" | "int" | "bigint":
+                return "integer"
+            case "decimal" | "float" | "double":
+                return "number"
+            case "date":
+                return "date"
+            case "datetime" | "timestamp":
+                return "datetime"
+            case "char" | "varchar" | "text" | "enum" | "mediumtext" | "longtext" | "tinytext":
+                return "text"
+        return "other"
