@@ -12,7 +12,8 @@ import structlog
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from deploy.example.generate import COLUMNS, WINDOW_DAYS, Row, Size, Value, generate
+from deploy.example.day import Row, Value
+from deploy.example.generate import COLUMNS, WINDOW_DAYS, Size, generate
 from deploy.example.readers import ensure_readers, grant_views
 from deploy.example.views import TENANTS, view_statements
 
@@ -26,7 +27,7 @@ _BUILD_LOCK: Final = 0x5357_4558
 
 
 class CompanyBuildError(Exception):
-    """The example company can't be built with the rights of this role; the message names the statements to run by hand."""
+    """The example company can't be built with the rights of this role; the message names the statements to run."""
 
 
 def build(
@@ -40,11 +41,12 @@ def build(
 ) -> None:
     """Bring the example company in `database` to the state of `today`; do nothing when it is there already.
 
-    Creates the database and the reader roles when they are missing, and loads both tenants anew when the day, the size, the seed or the
-    version differs; readers see the old rows until the new ones are committed. Two calls at once wait for each other.
+    Creates the database and the reader roles when they are missing, and loads both tenants anew when the day, the
+    size, the seed or the version differs; readers see the old rows until the new ones are committed. Two calls at
+    once wait for each other. Roles belong to the whole server: a second database there shares them and their passwords.
 
     Args:
-        admin_dsn: libpq DSN or URI of a role that may create the database; whichever database it names is used to connect first.
+        admin_dsn: libpq DSN or URI of a role that may create databases; the database it names must exist.
         database: name of the example's own database.
         reader_passwords: tenant -> password of its reader role; every tenant must have one.
         today: the first day without rows.
@@ -120,15 +122,14 @@ def _state(target: Connection) -> list[tuple[date, date, str, int, int]]:
         return []
     with target.cursor() as cursor:
         cursor.execute(
-            "select first_day, last_day, size, seed, version from app.company_build order by array_position(%s, tenant)",
-            (list(TENANTS),),
+            "select first_day, last_day, size, seed, version from app.company_build order by tenant",
         )
         return cursor.fetchall()
 
 
 def _load(target: Connection, tables: Mapping[str, Sequence[Row]]) -> None:
-    # DELETE, not TRUNCATE: readers keep the old rows till the commit instead of waiting behind a lock until their timeout.
-    for table in (*reversed(COLUMNS), "company_build"):
+    # DELETE, not TRUNCATE: readers keep the old rows till the commit instead of waiting behind a lock.
+    for table in ("company_build", *reversed(list(COLUMNS))):
         _execute(target, sql.SQL("delete from app.{}").format(sql.Identifier(table)))
     for table, columns in COLUMNS.items():
         statement = sql.SQL("copy app.{} ({}) from stdin").format(

@@ -11,10 +11,10 @@ from itertools import groupby
 def same_rows(expected: Sequence[Sequence[object]], actual: Sequence[Sequence[object]], *, ordered: bool) -> bool:
     """Tell whether every expected row matches its own actual row and no row is left over.
 
-    An actual row matches when it holds all values of the expected one, in any column; it may hold more. Numbers agree to 0.01 or one in a
-    thousand and keep their order within the row (so a comparison can't be the wrong way round); text counts without regard to case and
-    outer spaces, and a month written `2026-10` equals its first day. With `ordered` the n-th row must match the n-th, except that rows
-    which share the last expected value may change places.
+    An actual row matches when it holds all values of the expected one; it may hold more. Numbers agree to 0.01 or one
+    in a thousand and keep their order within the row (so a comparison can't be the wrong way round); text may stand
+    anywhere and counts without regard to case and outer spaces; a month written `2026-10` equals its first day. With
+    `ordered` the n-th row must match the n-th, except that rows which share the last expected value may change places.
     """
     if len(expected) != len(actual):
         return False

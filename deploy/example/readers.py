@@ -20,7 +20,7 @@ def ensure_readers(target: Connection, database: str, passwords: Mapping[str, st
     """Create the reader roles with their passwords and settings, or set them again where the role may.
 
     Raises:
-        error: a role is missing and this one may not create roles; the message holds the statements for somebody who may.
+        error: a role is missing and this one may not create it; the message holds the statements to run.
     """
     with target.cursor() as cursor:
         cursor.execute("select rolsuper or rolcreaterole from pg_roles where rolname = current_user")
@@ -78,8 +78,8 @@ def _role_statements(tenant: str, password: str, *, create: bool) -> list[sql.Co
     }
     verb = sql.SQL("create" if create else "alter")
     return [
-        sql.SQL(
-            "{} role {} login noinherit nosuperuser nocreatedb nocreaterole noreplication connection limit {} password {}"
-        ).format(verb, role, sql.Literal(CONNECTION_LIMIT), sql.Literal(password)),
+        sql.SQL("{} role {} login noinherit nocreatedb nocreaterole connection limit {} password {}").format(
+            verb, role, sql.Literal(CONNECTION_LIMIT), sql.Literal(password)
+        ),
         *(sql.SQL("alter role {} set {} = {}").format(role, sql.SQL(key), value) for key, value in settings.items()),
     ]
