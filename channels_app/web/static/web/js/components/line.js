@@ -1,0 +1,48 @@
+/** The line: the stages of a turn as stations on a track, live. */
+
+import { duration, t } from "../i18n.js";
+import { stations } from "../stage_plan.js";
+import { html, useEffect, useState } from "../ui.js";
+
+function useElapsed(startedAt, running) {
+  const [elapsed, setElapsed] = useState(0);
+  useEffect(() => {
+    if (!running) return undefined;
+    // The server's clock need not be ours: count from when this page first saw the stage.
+    const from = performance.now();
+    const timer = setInterval(() => setElapsed(performance.now() - from), 100);
+    return () => clearInterval(timer);
+  }, [startedAt, running]);
+  return elapsed;
+}
+
+function Station({ station }) {
+  const { stage, state, durationMs, queueWaitMs, worker, progress, summary } = station;
+  const elapsed = useElapsed(station.startedAt, state === "running");
+  const time = state === "running" && elapsed > 400 ? duration(Math.round(elapsed / 100) * 100)
+    : durationMs != null && state !== "waiting" ? duration(durationMs) : null;
+  const waited = queueWaitMs >= 1 ? t("stage.waited", { time: duration(queueWaitMs) }) : null;
+  const hint = [worker && t("stage.worker", { worker }), waited, summary].filter(Boolean).join(" · ");
+  return html`<li class="station" data-state=${state} data-stage=${stage ?? "unknown"} title=${hint || undefined}>
+    <span class="station__dot" aria-hidden="true"></span>
+    <span class="station__name">${stage ? t(`stage.${stage}`) : t("stage.unknown")}</span>
+    <span class="visually-hidden">${t(`stage_state.${state}`)}</span>
+    <span class="station__time">${progress?.text || time || ""}${time && waited && !progress?.text
+      ? html` <span class="station__waited">${waited}</span>` : null}</span>
+  </li>`;
+}
+
+/** Show the stations of `turn`, and what it waits for when it waits. */
+export function Line({ turn }) {
+  const { queued } = turn;
+  return html`<div class="line">
+    <ol class="line__stations" aria-label=${t("stage.label")}>
+      ${stations(turn).map((station) => html`<${Station} key=${station.stage ?? "unknown"} station=${station} />`)}
+    </ol>
+    ${queued && html`<p class="line__wait">
+      ${t("queued.waiting", { what: queued.waitingFor || t(`queue.${queued.queue}`) })}
+      ${queued.position != null && html`<span class="chip">${t("queued.position", { position: queued.position })}</span>`}
+      ${queued.expectedWaitMs != null && html`<span class="chip">${t("queued.expected", { time: duration(queued.expectedWaitMs) })}</span>`}
+    </p>`}
+  </div>`;
+}

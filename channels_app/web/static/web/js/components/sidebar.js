@@ -1,0 +1,82 @@
+/** The conversations of this person: begin, choose, rename, delete. */
+
+import { t } from "../i18n.js";
+import { activeTurn } from "../store.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
+import { Icon, Logo } from "./icons.js";
+import { LanguageSwitch } from "./language_switch.js";
+import { problemText } from "./problem.js";
+
+function Rename({ item, onDone, onRename }) {
+  const box = useRef(null);
+  useEffect(() => box.current.select(), []);
+  const submit = (event) => {
+    event.preventDefault();
+    const title = box.current.value.trim();
+    if (title && title !== item.title) onRename(title);
+    onDone();
+  };
+  return html`<form class="conversation" onSubmit=${submit}>
+    <input class="conversation__rename" ref=${box} value=${item.title} aria-label=${t("conversation.rename")} maxlength="200"
+      onBlur=${submit} onKeyDown=${(event) => event.key === "Escape" && onDone()} />
+  </form>`;
+}
+
+function DeleteDialog({ item, onDone, onDelete }) {
+  const dialog = useRef(null);
+  useEffect(() => dialog.current.showModal(), []);
+  return html`<dialog class="dialog" ref=${dialog} onClose=${onDone} aria-labelledby="delete-title">
+    <h2 id="delete-title">${t("conversation.delete_title")}</h2>
+    <p>${t("conversation.delete_text", { title: item.title || t("conversation.untitled") })}</p>
+    <div class="dialog__ways">
+      <button type="button" class="button" onClick=${() => dialog.current.close()}>${t("conversation.keep")}</button>
+      <button type="button" class="button button--bad" onClick=${() => { onDelete(); dialog.current.close(); }}>${t("conversation.delete")}</button>
+    </div></dialog>`;
+}
+
+function Item({ item, selected, live, onSelect, onRename, onDelete }) {
+  const [mode, setMode] = useState("read");
+  const title = item.title || t("conversation.untitled");
+  if (mode === "rename") return html`<li><${Rename} item=${item} onRename=${onRename} onDone=${() => setMode("read")} /></li>`;
+  return html`<li><div class="conversation" data-selected=${selected}>
+    <button type="button" class="conversation__title" aria-current=${selected ? "page" : undefined} onClick=${onSelect}>
+      ${live && html`<span class="conversation__live" title=${t("conversation.live")}></span>`}<span>${title}</span></button>
+    <span class="conversation__ways">
+      <button type="button" class="icon-button" onClick=${() => setMode("rename")} aria-label=${t("conversation.rename_named", { title })}
+        title=${t("conversation.rename")}><${Icon} name="pencil" /></button>
+      <button type="button" class="icon-button" onClick=${() => setMode("delete")} aria-label=${t("conversation.delete_named", { title })}
+        title=${t("conversation.delete")}><${Icon} name="bin" /></button>
+    </span></div>
+    ${mode === "delete" && html`<${DeleteDialog} item=${item} onDelete=${onDelete} onDone=${() => setMode("read")} />`}
+  </li>`;
+}
+
+/** Show the list; `onChosen` lets a narrow screen put the sidebar away again. */
+export function Sidebar({ controller, state, open, onChosen, onLanguage }) {
+  const [error, setError] = useState(null);
+  const attempt = (work) => work.catch((problem) => setError(problemText(problem)));
+  const select = (id) => {
+    controller.select(id);
+    onChosen();
+  };
+  return html`<aside class="sidebar" id="sidebar" data-open=${open} aria-label=${t("sidebar.label")}>
+    <div class="sidebar__brand"><${Logo} /><span>${t("brand")}</span></div>
+    <button type="button" class="button sidebar__new" onClick=${() => select(null)}><${Icon} name="plus" />${t("conversation.new")}</button>
+    <nav class="sidebar__list" aria-label=${t("sidebar.conversations")}>
+      ${state.list === null && html`<p class="sidebar__empty">${t("thread.loading")}</p>`}
+      ${state.list?.length === 0 && html`<p class="sidebar__empty">${t("sidebar.empty")}</p>`}
+      <ul>${(state.list ?? []).map((item) => html`<${Item} key=${item.id} item=${item} selected=${item.id === state.selected}
+        live=${Boolean(activeTurn(state.conversations[item.id]))} onSelect=${() => select(item.id)}
+        onRename=${(title) => attempt(controller.rename(item.id, title))} onDelete=${() => attempt(controller.remove(item.id))} />`)}</ul>
+    </nav>
+    ${error && html`<p class="note note--bad" role="alert">${error}</p>`}
+    <div class="sidebar__foot">
+      <button type="button" class="sidebar__row" aria-expanded=${state.documentsOpen}
+        onClick=${() => { controller.toggleDocuments(!state.documentsOpen); onChosen(); }}><${Icon} name="file" />${t("documents.title")}</button>
+      <div class="sidebar__person"><span class="sidebar__name">${state.user}</span>
+        <button type="button" class="icon-button" onClick=${() => controller.signOut()} aria-label=${t("sign_out")} title=${t("sign_out")}>
+          <${Icon} name="leave" /></button></div>
+      <${LanguageSwitch} onLanguage=${onLanguage} />
+    </div>
+  </aside>`;
+}

@@ -1,0 +1,215 @@
+/** What a person can do on the page, and what the server's frames do to it. */
+
+import { Api, post } from "./api.js";
+import { readHash, writeHash } from "./location.js";
+import { Session } from "./session.js";
+import { ChatSocket } from "./socket.js";
+import * as store from "./store.js";
+import { Sync } from "./sync.js";
+import { newId } from "./text.js";
+
+const TITLE_LENGTH = 60;
+
+/** Join the session, the HTTP calls, the socket and the store behind verbs. */
+export class Controller {
+  constructor() {
+    this.session = new Session({ post, onSignedOut: () => this.#signedOut("expired") });
+    this.api = new Api(this.session);
+    this.store = store.createStore(this.#blank());
+    this.sync = new Sync({ store: this.store, api: this.api });
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    this.socket = new ChatSocket({
+      url: `${scheme}//${location.host}/ws/chat/`,
+      getToken: (options) => this.session.token(options),
+      explainRefusal: () => this.#explainRefusal(),
+      onReady: () => this.sync.reopen(),
+      onFrame: (frame) => this.sync.receive(frame),
+      onState: (connection) => this.#connectionChanged(connection),
+    });
+    this.sync.socket = this.socket;
+    addEventListener("online", () => this.socket.wake());
+    addEventListener("offline", () => this.socket.offline());
+    addEventListener("hashchange", () => this.#followAddress());
+    document.addEventListener("visibilitychange", () => document.hidden || this.socket.wake());
+  }
+
+  #blank() {
+    return { user: this.session?.username ?? null, notice: null, connection: { phase: "idle" }, list: null, selected: null,
+      conversations: {}, citation: null, documents: null, documentsOpen: false, problem: null };
+  }
+
+  #set(change) {
+    this.store.update((state) => ({ ...state, ...change }));
+  }
+
+  /** Begin: with tokens from an earlier load of this tab, go on where it was. */
+  start() {
+    this.#set({ user: this.session.username });
+    if (this.session.username) this.#enter();
+  }
+
+  /** Sign in and connect; throws the problem for the form to show. */
+  async signIn(username, password) {
+    await this.session.signIn(username, password);
+    this.#set({ user: this.session.username, notice: null });
+    this.#enter();
+  }
+
+  /** Leave: the socket closes, the refresh token is revoked. */
+  async signOut() {
+    this.#signedOut(null);
+    await this.session.signOut();
+  }
+
+  #signedOut(notice) {
+    this.socket.stop(notice ?? "signed_out");
+    this.sync.opening.clear();
+    history.replaceState(null, "", location.pathname);
+    this.store.update(() => ({ ...this.#blank(), user: null, notice }));
+  }
+
+  #enter() {
+    this.#followAddress();
+    this.socket.connect();
+    this.refreshList();
+  }
+
+  /** Fetch the conversations; a failure leaves a list that is already there. */
+  async refreshList() {
+    try {
+      this.#set({ list: await this.api.conversations() });
+    } catch (problem) {
+      this.store.update((state) => (state.list ? state : { ...state, list: [], problem }));
+    }
+  }
+
+  #followAddress() {
+    if (!this.store.get().user) return;
+    const { conversation, artifact, n } = readHash(location.hash);
+    this.#set({ citation: artifact ? { artifact, n } : null });
+    if (conversation !== this.store.get().selected) this.#show(conversation);
+  }
+
+  #go(target, replace = false) {
+    const { selected, citation } = this.store.get();
+    const hash = writeHash({ conversation: selected, artifact: citation?.artifact, n: citation?.n, ...target });
+    history[replace ? "replaceState" : "pushState"](null, "", hash || location.pathname);
+    this.#followAddress();
+  }
+
+  #show(id) {
+    this.store.update((state) => ({
+      ...state, selected: id, problem: null,
+      conversations: !id || id in state.conversations ? state.conversations
+        : { ...state.conversations, [id]: store.newConversation(id) },
+    }));
+    if (id && this.store.get().conversations[id].sync === "stale") this.sync.load(id);
+    else if (id) this.sync.open(id);
+  }
+
+  /** Show a conversation, or with null the empty page that starts a new one. */
+  select(id) {
+    this.#go({ conversation: id, artifact: null });
+  }
+
+  /** Show the passage behind a citation; its address can be shared. */
+  openCitation(artifact, n) {
+    this.#go({ artifact, n });
+  }
+
+  /** Put the source away; its address goes too. */
+  closeCitation() {
+    this.#go({ artifact: null });
+  }
+
+  /** Ask `text` in the selected conversation, or in a new one; `route` skips the classifier. */
+  async ask(text, { route } = {}) {
+    let { selected: id } = this.store.get();
+    if (!id) {
+      const created = await this.api.createConversation();
+      id = created.id;
+      const fresh = { ...store.newConversation(id, created.title ?? ""), sync: "live" };
+      this.store.update((state) => ({ ...state, conversations: { ...state.conversations, [id]: fresh },
+        list: [created, ...(state.list ?? []).filter((item) => item.id !== id)] }));
+      this.#go({ conversation: id }, true);
+    }
+    this.#title(id, text);
+    const question = { id: newId(), text, route };
+    this.sync.change(id, (conversation) => store.addPending(conversation, question));
+    this.socket.send("chat.send", { text, route }, { conversation: id, id: question.id, keep: true });
+  }
+
+  /** Send a refused question again, as a new one. */
+  askAgain(conversation, question) {
+    this.drop(conversation, question);
+    return this.ask(question.text, { route: question.route });
+  }
+
+  /** Take back a question that was refused. */
+  drop(conversation, question) {
+    this.sync.change(conversation, (known) => store.dropPending(known, question.id));
+  }
+
+  /** Connect now instead of when the next attempt is due. */
+  reconnect() {
+    this.socket.connect();
+  }
+
+  /** Ask the server to stop a turn; its ending comes as an event. */
+  stop(conversation, turn) {
+    this.socket.send("chat.cancel", { turn }, { conversation, keep: true });
+  }
+
+  /** Give a conversation another title. */
+  async rename(id, title) {
+    await this.api.renameConversation(id, title);
+    this.store.update((state) => ({ ...state, list: state.list.map((item) => (item.id === id ? { ...item, title } : item)) }));
+  }
+
+  /** Delete a conversation and, if it is shown, leave it. */
+  async remove(id) {
+    await this.api.deleteConversation(id);
+    this.store.update((state) => {
+      const { [id]: gone, ...conversations } = state.conversations;
+      return { ...state, conversations, list: state.list.filter((item) => item.id !== id) };
+    });
+    if (this.store.get().selected === id) this.select(null);
+  }
+
+  #title(id, text) {
+    const item = this.store.get().list?.find((other) => other.id === id);
+    if (!item || item.title) return;
+    const line = text.trim().split("\n")[0];
+    this.rename(id, line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line).catch(() => undefined);
+  }
+
+  #connectionChanged(connection) {
+    this.#set({ connection });
+    if (connection.phase !== "stopped") return;
+    if (["unauthenticated", "close_4401"].includes(connection.reason) && this.session.username) {
+      this.session.signOut();
+      this.#signedOut("expired");
+    }
+  }
+
+  async #explainRefusal() {
+    try {
+      await this.api.ticket();
+    } catch (problem) {
+      if (problem.status === 401) return "unauthenticated";
+      if (problem.status === 403) return "forbidden";
+    }
+    return null;
+  }
+
+  /** Show or hide the documents. */
+  toggleDocuments(open) {
+    if (open && this.store.get().citation) this.closeCitation();
+    this.#set({ documentsOpen: open });
+  }
+
+  /** Fetch the documents anew. */
+  async refreshDocuments() {
+    this.#set({ documents: await this.api.documents() });
+  }
+}

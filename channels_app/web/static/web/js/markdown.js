@@ -1,0 +1,58 @@
+/** From markdown that nobody has vouched for to elements that can do no harm. */
+
+import { marked } from "../vendor/marked.js";
+import DOMPurify from "../vendor/purify.js";
+
+// No images, no styles, no classes, no ids: an answer may format text and link to pages, nothing else.
+const TAGS = ["p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a",
+  "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"];
+const CONFIG = { ALLOWED_TAGS: TAGS, ALLOWED_ATTR: ["href", "title", "start", "align"], ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, RETURN_DOM_FRAGMENT: true };
+const MARK = /\[(\d{1,3})\]/g;
+const OPAQUE = new Set(["CODE", "PRE", "A", "BUTTON"]);
+
+DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.nodeName !== "A") return;
+  node.setAttribute("rel", "noopener noreferrer nofollow");
+  node.setAttribute("target", "_blank");
+});
+
+/** Return the top-level blocks of `text` as `{key, token}`: only the last one changes while text streams in. */
+export function blocks(text) {
+  return marked.lexer(text, { gfm: true }).filter((token) => token.type !== "space" && token.type !== "def")
+    .map((token, index) => ({ key: `${index}`, raw: token.raw, token }));
+}
+
+/**
+ * Return a block as a sanitised fragment, its `[n]` marks turned into buttons.
+ *
+ * `mark(n)` returns the element for citation `n`, or null to leave the text alone.
+ */
+export function renderBlock(token, mark) {
+  const fragment = DOMPurify.sanitize(marked.parser([token]), CONFIG);
+  markCitations(fragment, mark);
+  return fragment;
+}
+
+function markCitations(root, mark) {
+  for (const node of [...root.childNodes]) {
+    if (node.nodeType === Node.ELEMENT_NODE && !OPAQUE.has(node.nodeName)) markCitations(node, mark);
+    if (node.nodeType !== Node.TEXT_NODE) continue;
+    const parts = splitMarks(node.data, mark);
+    if (parts.length > 1) node.replaceWith(...parts);
+  }
+}
+
+function splitMarks(text, mark) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(MARK)) {
+    const element = mark(Number(match[1]));
+    if (!element) continue;
+    // The space before a mark would let it fall onto the next line, alone.
+    parts.push(text.slice(from, match.index).replace(/ $/, ""), element);
+    from = match.index + match[0].length;
+  }
+  parts.push(text.slice(from));
+  return from === 0 ? [text] : parts;
+}
