@@ -14,13 +14,18 @@ CHILD = Path(__file__).with_name("child.py")
 RUN_MARK = "SWITCHYARD_RUN_ID"
 
 
+#: For `Process.shown_from`: the servers' clients say what goes wrong, and the whole output is in the log file anyway.
+NEVER = 100
+
+
 class Phase(IntEnum):
     """When a process stops: lower ones first, a phase only after the one before is gone."""
 
     EDGE = 0  # takes requests in: no new work from here on
     CONTROL = 1  # hands work out
     WORKERS = 2
-    SERVERS = 3  # PostgreSQL and Redis: all others write to them until the end
+    MODELS = 3  # a local language model, which draining workers still read from
+    SERVERS = 4  # PostgreSQL and Redis: all others write to them until the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class Process:
     stop_grace_s: float = 15.0
     #: System user to become; only root may ask for one.
     user: str | None = None
+    #: Level from which its lines are shown at the terminal (30: warnings, 40: errors, `NEVER`).
+    shown_from: int = 30
 
 
 def spawn_command(process: Process) -> list[str]:

@@ -21,8 +21,8 @@ import psycopg2
 from psycopg2 import sql
 
 from deploy.folder import SetupError
-from deploy.process import Phase, Process
-from deploy.servers import LOOPBACK, wait_until
+from deploy.process import NEVER, Phase, Process
+from deploy.servers import LOOPBACK, ServerRecord
 
 #: The user that the wheel creates for itself too; PostgreSQL refuses to run as root.
 SYSTEM_USER = "pgserver"
@@ -46,6 +46,18 @@ class PostgresServer:
     install_id: str
     #: False trades safety after a power cut for speed: for tests.
     durable: bool = True
+
+    @classmethod
+    def of(cls, record: ServerRecord, *, log: Path) -> "PostgresServer":
+        """Return the server that an installation's record describes."""
+        return cls(
+            home=Path(record.postgres_home),
+            port=record.postgres_port,
+            superuser_password=record.postgres_superuser_password,
+            password=record.postgres_password,
+            log=log,
+            install_id=record.install_id,
+        )
 
     @property
     def url(self) -> str:
@@ -106,6 +118,7 @@ class PostgresServer:
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, then shuts down cleanly
             stop_grace_s=20,
             user=self.user,
+            shown_from=NEVER,
         )
 
     def answers(self) -> bool:
@@ -115,14 +128,6 @@ class PostgresServer:
         except psycopg2.OperationalError:
             return False
         return True
-
-    def wait(self, *, limit_s: float = 60) -> None:
-        """Return when it takes connections.
-
-        Raises:
-            ServerStartError: it does not within `limit_s`.
-        """
-        wait_until(self.answers, server="PostgreSQL", log=self.log, limit_s=limit_s)
 
     def ensure_database(self) -> None:
         """Leave the product's role, its database and the vector extension; all may be there already.

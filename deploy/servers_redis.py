@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from deploy.folder import SetupError
-from deploy.process import Phase, Process
-from deploy.servers import LOOPBACK, wait_until
+from deploy.process import NEVER, Phase, Process
+from deploy.servers import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +57,20 @@ class RedisServer:
             phase=Phase.SERVERS,
             cwd=self.home,
             stop_grace_s=10,
+            shown_from=NEVER,
         )
 
     def answers(self) -> bool:
         """Tell whether it takes commands."""
-        client = redis.Redis(host=LOOPBACK, port=self.port, password=self.password, socket_timeout=1)
+        # No retries: by default the client itself waits a second or more between them.
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis(host=LOOPBACK, port=self.port, password=self.password, socket_timeout=1, retry=once)
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):  # loading its file counts as a ConnectionError too
             return False
         finally:
             client.close()
-
-    def wait(self, *, limit_s: float = 30) -> None:
-        """Return when it takes commands.
-
-        Raises:
-            ServerStartError: it does not within `limit_s`.
-        """
-        wait_until(self.answers, server="Redis", log=self.log, limit_s=limit_s)
 
 
 def binary() -> Path:

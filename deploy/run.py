@@ -1,0 +1,151 @@
+"""Start everything in the foreground: private servers, the steps of the set-up, the process table; `make run`."""
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deploy.folder import DataFolder, SetupError
+from deploy.keys import product_secrets
+from deploy.private import start_postgres, start_redis
+from deploy.process import Process
+from deploy.readiness import wait_ready
+from deploy.servers import LOOPBACK, free_port
+from deploy.steps import STEPS, Step, run_steps
+from deploy.supervisor import Supervisor
+from deploy.table import processes
+from deploy.terminal import Terminal
+from settings.env import Environment, SettingsError, load
+
+READY_LIMIT_S = 240.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Installation:
+    """One start of Switchyard from this checkout with one data folder."""
+
+    folder: DataFolder
+    settings: Environment
+    terminal: Terminal
+    steps: tuple[Step, ...] = STEPS
+    table: Callable[[Mapping[str, str]], list[Process]] = processes
+    _supervisor: Supervisor = field(init=False)
+    _stops: int = field(default=0, init=False)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        self._supervisor = Supervisor(
+            logs=self.folder.logs,
+            terminal=self.terminal,
+            environ=self.environ(),
+            run_id=secrets.token_hex(8),
+        )
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment of everything that is started: a path to the secrets, never the secrets."""
+        return {
+            **os.environ,
+            "SWITCHYARD_DATA_DIR": str(self.folder.root),
+            "SWITCHYARD_SECRETS_FILE": str(self.folder.secrets),
+            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", f"settings.{self.settings.mode}"),
+            "PYTHONUNBUFFERED": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+
+    async def run(self) -> int:
+        """Bring everything up, stay until a signal, take everything down; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._on_signal)
+        bringing_up = asyncio.create_task(self._bring_up(), name="bring everything up")
+        stopped = asyncio.create_task(self._stop.wait(), name="wait for a signal")
+        code = 0
+        try:
+            await asyncio.wait({bringing_up, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if bringing_up.done():
+                bringing_up.result()
+                await stopped
+        except SetupError as exc:
+            self.terminal.say(f"\n{self.terminal.paint('31', 'switchyard:')} {exc}")
+            code = 1
+        finally:
+            await self._take_down(bringing_up, stopped)
+        return code
+
+    def _on_signal(self) -> None:
+        self._stops += 1
+        self._stop.set()
+        if self._stops == 2:
+            self.terminal.say("\nStopping at once …")
+            self._supervisor.hasten()
+
+    async def _take_down(self, *tasks: "asyncio.Task[object]") -> None:
+        began = time.monotonic()
+        if self._stop.is_set():
+            self.terminal.say("\nStopping (once more to hurry) …")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._supervisor.stop()
+        self.terminal.say(f"Stopped in {time.monotonic() - began:.1f} s.")
+
+    async def _bring_up(self) -> None:
+        began = time.monotonic()
+        self._require_free_ports()
+        product = await self._start_servers()
+        await run_steps(self.steps, environ=self.environ(), log=self.folder.logs / "setup.log", terminal=self.terminal)
+        table = self.table(self.environ())
+        with self.terminal.timed(f"{len(table)} processes"):
+            for process in table:
+                self._supervisor.start(process)
+            ready = await wait_ready(self.settings.port, terminal=self.terminal, limit_s=READY_LIMIT_S)
+        self._greet(time.monotonic() - began, ready=ready, flower_password=product["flower_password"])
+
+    def _require_free_ports(self) -> None:
+        wanted = {"FLOWER_PORT": self.settings.flower_port}
+        wanted |= {f"PORT{f'+{i}' if i else ''}": self.settings.port + i for i in range(self.settings.gateways)}
+        for name, port in wanted.items():
+            if free_port(port) != port:
+                raise SetupError(f"port {port} is taken: set {name.split('+')[0]} to another one ({name} is {port})")
+
+    async def _start_servers(self) -> dict[str, str]:
+        """Start what no address was given for; return what the product's settings read from the secrets file."""
+        self.folder.logs.mkdir(exist_ok=True)
+        addresses = {}
+        if not self.settings.database_url.get_secret_value():
+            with self.terminal.timed("PostgreSQL"):
+                addresses["database_url"] = await start_postgres(self.folder, self._supervisor)
+        if not self.settings.redis_url.get_secret_value():
+            with self.terminal.timed("Redis"):
+                addresses["redis_url"] = await start_redis(self.folder, self._supervisor)
+        return product_secrets(self.folder, addresses)
+
+    def _greet(self, took_s: float, *, ready: bool, flower_password: str) -> None:
+        paint, say = self.terminal.paint, self.terminal.say
+        say()
+        say(f"  {'Ready' if ready else 'Started, but not ready yet,'} after {took_s:.1f} s. Ctrl-C stops everything.")
+        say("  Users    demo / demo   waiter / waiter   admin / admin   (second company: rival / rival)")
+        say(f"  Admin    http://{LOOPBACK}:{self.settings.port}/admin/")
+        say(f"  Flower   http://{LOOPBACK}:{self.settings.flower_port}/   operator / {flower_password}")
+        say(f"  Logs     {self.folder.logs}")
+        say(f"  {paint('1', f'Page     http://{LOOPBACK}:{self.settings.port}/')}")
+
+
+def main() -> int:
+    """Run until a signal; return the exit code."""
+    terminal = Terminal()
+    try:
+        settings = load()
+        folder = DataFolder.of(os.environ)
+        with folder.locked():
+            return asyncio.run(Installation(folder=folder, settings=settings, terminal=terminal).run())
+    except (SetupError, SettingsError) as exc:
+        terminal.say(f"switchyard: {exc}")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
