@@ -88,6 +88,12 @@ def stem(word: str, language: str) -> str:
     return word
 
 
+def content_words(text: str, language: str) -> list[str]:
+    """Return the words of `text` as they stand, accents kept, without those that carry nothing in `language`."""
+    stop = STOP_WORDS.get(language, frozenset())
+    return [word for word in _WORD.findall(text) if fold(word) not in stop]
+
+
 def terms(text: str, language: str) -> list[str]:
     """Return the stems of the words of `text` that carry meaning, in order, repeats kept."""
     stop = STOP_WORDS.get(language, frozenset())
