@@ -1,0 +1,60 @@
+import io
+
+from deploy.terminal import LineFilter, Terminal
+
+
+def test_a_structured_line_below_warning_stays_in_the_log_file() -> None:
+    shown = LineFilter().shown('{"level": "info", "event": "turn accepted"}')
+
+    assert shown is None
+
+
+def test_a_structured_warning_is_told_in_words_with_its_facts() -> None:
+    shown = LineFilter().shown('{"level": "warning", "event": "queue is full", "queue": "sql", "timestamp": "now"}')
+
+    assert shown == ("queue is full queue=sql", 30)
+
+
+def test_the_end_of_an_exception_is_told_with_its_event() -> None:
+    shown = LineFilter().shown('{"level": "error", "event": "failed", "exception": "Traceback\\n  a\\nValueError: b"}')
+
+    assert shown == ("failed\n    Traceback\n      a\n    ValueError: b", 40)
+
+
+def test_a_traceback_is_shown_up_to_the_line_that_names_the_exception() -> None:
+    line_filter = LineFilter()
+    lines = ["Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: wrong", "going on"]
+
+    shown = [line_filter.shown(line) is not None for line in lines]
+
+    assert shown == [True, True, True, False]
+
+
+def test_trouble_of_a_program_that_does_not_log_json_is_shown() -> None:
+    shown = LineFilter().shown("[2026-11-20 12:00:00: ERROR/MainProcess] consumer: Cannot connect")
+
+    assert shown is not None
+
+
+def test_something_that_only_looks_like_json_is_an_ordinary_line() -> None:
+    shown = LineFilter().shown("{not json at all")
+
+    assert shown is None
+
+
+def test_a_line_between_begin_and_end_of_a_step_does_not_swallow_its_time() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream=stream, colour=False)
+
+    with terminal.timed("database"):
+        terminal.tell("redis", "hello")
+
+    assert stream.getvalue() == "  • database … \nredis          hello\n  • database … 0.0 s\n"
+
+
+def test_a_very_long_line_is_cut_at_the_terminal() -> None:
+    stream = io.StringIO()
+
+    Terminal(stream=stream, colour=False).tell("worker", "x" * 10_000)
+
+    assert len(stream.getvalue()) < 600
