@@ -37,7 +37,7 @@ WITH live AS MATERIALIZED (
   UNION ALL
   SELECT 'es', lexeme, CAST(quote_literal(lexeme) AS tsquery) FROM unnest(to_tsvector('spanish', :question))
 ), size AS (
-  SELECT count(*) AS total, avg(length(tsv)) AS mean FROM live
+  SELECT CAST(count(*) AS float8) AS total, CAST(avg(length(tsv)) AS float8) AS mean FROM live
 ), hits AS (
   SELECT c.id, l.language, l.lexeme, length(c.tsv) AS length,
          ts_rank_cd(CAST(:weights AS real[]), c.tsv, l.query) * :heading_weight AS frequency
@@ -54,7 +54,8 @@ WITH live AS MATERIALIZED (
   SELECT id, 1 - distance AS similarity, row_number() OVER (ORDER BY distance, id) AS place
     FROM live WHERE distance <= 1 - :floor ORDER BY place LIMIT :pool
 ), fused AS (
-  SELECT id, coalesce(:words / (:k + w.place), 0) + coalesce(:vectors / (:k + v.place), 0) AS score, v.similarity
+  SELECT id, v.similarity, CAST(
+           coalesce(:words / (:k + w.place), 0) + coalesce(:vectors / (:k + v.place), 0) AS float8) AS score
     FROM by_words w FULL JOIN by_vectors v USING (id)
    ORDER BY score DESC, id LIMIT :top_k
 )
