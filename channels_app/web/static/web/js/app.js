@@ -11,7 +11,7 @@ import { SourcePanel } from "./components/source_panel.js";
 import { Thread } from "./components/thread.js";
 import { Controller } from "./controller.js";
 import { t } from "./i18n.js";
-import { activeTurn } from "./store.js";
+import { liveTurns } from "./store.js";
 import { html, render, useEffect, useState } from "./ui.js";
 
 function useStore(store) {
@@ -41,7 +41,7 @@ function title(state) {
 function Shell({ controller, state, onLanguage }) {
   const [menu, setMenu] = useState(false);
   const conversation = state.conversations[state.selected] ?? null;
-  const active = conversation ? activeTurn(conversation) : null;
+  const [active] = liveTurns(conversation);
   const ask = (text, options) => controller.ask(text, options);
   const name = title(state);
   useEffect(() => {

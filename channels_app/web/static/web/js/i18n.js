@@ -67,9 +67,10 @@ export function percent(value) {
 
 /** Return a span of time in the unit that suits it: `240 ms`, `1.2 s`, `2 min`. */
 export function duration(ms) {
-  if (ms < 1000) return number(Math.round(ms), { style: "unit", unit: "millisecond" });
-  if (ms < 90000) return number(ms / 1000, { style: "unit", unit: "second", maximumFractionDigits: ms < 10000 ? 1 : 0 });
-  return number(ms / 60000, { style: "unit", unit: "minute", maximumFractionDigits: 1 });
+  // The unit symbols are the same in every language; Intl would write "sec" and "seg".
+  if (ms < 1000) return `${number(Math.round(ms))}\u00a0ms`;
+  if (ms < 90000) return `${number(ms / 1000, { maximumFractionDigits: ms < 10000 ? 1 : 0 })}\u00a0s`;
+  return `${number(ms / 60000, { maximumFractionDigits: 1 })}\u00a0min`;
 }
 
 /** Return a date, with the time of day when `withTime`. */

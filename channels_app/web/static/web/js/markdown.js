@@ -9,6 +9,7 @@ const TAGS = ["p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote
 const CONFIG = { ALLOWED_TAGS: TAGS, ALLOWED_ATTR: ["href", "title", "start", "align"], ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, RETURN_DOM_FRAGMENT: true };
 const MARK = /\[(\d{1,3})\]/g;
+const JOINER = "\u2060";
 const OPAQUE = new Set(["CODE", "PRE", "A", "BUTTON"]);
 
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
@@ -16,6 +17,9 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   node.setAttribute("rel", "noopener noreferrer nofollow");
   node.setAttribute("target", "_blank");
 });
+
+// HTML in an answer is shown as the text it is: nothing then rests on the sanitiser alone.
+marked.use({ renderer: { html: ({ text }) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;") } });
 
 /** Return the top-level blocks of `text` as `{key, token}`: only the last one changes while text streams in. */
 export function blocks(text) {
@@ -49,8 +53,8 @@ function splitMarks(text, mark) {
   for (const match of text.matchAll(MARK)) {
     const element = mark(Number(match[1]));
     if (!element) continue;
-    // The space before a mark would let it fall onto the next line, alone.
-    parts.push(text.slice(from, match.index).replace(/ $/, ""), element);
+    // A space, or the edge of the box, would let the mark fall onto the next line, alone.
+    parts.push(text.slice(from, match.index).replace(/ $/, "") + JOINER, element, JOINER);
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));

@@ -111,10 +111,9 @@ export function dropPending(conversation, id) {
   return { ...conversation, pending: conversation.pending.filter((other) => other.id !== id) };
 }
 
-/** Return the turn of `conversation` that is still being answered, or null. */
-export function activeTurn(conversation) {
-  const id = conversation?.order.findLast((turn) => !hasEnded(conversation.turns[turn]));
-  return id ? conversation.turns[id] : null;
+/** Return the turns of `conversation` that have no ending yet, the oldest first. */
+export function liveTurns(conversation) {
+  return (conversation?.order ?? []).map((id) => conversation.turns[id]).filter((turn) => !hasEnded(turn));
 }
 
 /** Return an observable value: `get`, `update(change)`, `subscribe(listener)` → unsubscribe. */

@@ -62,7 +62,7 @@ export class Sync {
   reopen() {
     this.opening.clear();
     const { selected, conversations } = this.store.get();
-    const wanted = Object.keys(conversations).filter((id) => id === selected || store.activeTurn(conversations[id]));
+    const wanted = Object.keys(conversations).filter((id) => id === selected || store.liveTurns(conversations[id]).length > 0);
     for (const id of wanted) {
       if (conversations[id].epoch || conversations[id].sync !== "stale") this.open(id);
       else this.load(id);

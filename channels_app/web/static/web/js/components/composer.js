@@ -51,7 +51,7 @@ export function Composer({ conversation, active, onAsk, onStop }) {
     event.preventDefault();
     send();
   };
-  return html`<form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}>
+  return html`<form class="composer" onSubmit=${(event) => { event.preventDefault(); send(); }}><div class="composer__column">
     ${error && html`<p class="note note--bad" role="alert">${error}</p>`}
     <div class="composer__box">
       <label class="visually-hidden" for="question">${t("composer.label")}</label>
@@ -64,5 +64,5 @@ export function Composer({ conversation, active, onAsk, onStop }) {
     </div>
     <p class="composer__hint" id="composer-hint" data-bad=${tooLong}>${tooLong
       ? t("composer.too_long", { length, most: MOST_CODE_POINTS }) : t("composer.hint")}</p>
-  </form>`;
+  </div></form>`;
 }

@@ -4,6 +4,9 @@ import { duration, t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
 import { html, useEffect, useState } from "../ui.js";
 
+// A shorter wait is in the table below the answer; here it would only be noise.
+const NOTICED_MS = 50;
+
 function useElapsed(startedAt, running) {
   const [elapsed, setElapsed] = useState(0);
   useEffect(() => {
@@ -22,13 +25,13 @@ function Station({ station }) {
   const time = state === "running" && elapsed > 400 ? duration(Math.round(elapsed / 100) * 100)
     : durationMs != null && state !== "waiting" ? duration(durationMs) : null;
   const waited = queueWaitMs >= 1 ? t("stage.waited", { time: duration(queueWaitMs) }) : null;
+  const noticed = time && queueWaitMs >= NOTICED_MS && !progress?.text;
   const hint = [worker && t("stage.worker", { worker }), waited, summary].filter(Boolean).join(" · ");
   return html`<li class="station" data-state=${state} data-stage=${stage ?? "unknown"} title=${hint || undefined}>
     <span class="station__dot" aria-hidden="true"></span>
     <span class="station__name">${stage ? t(`stage.${stage}`) : t("stage.unknown")}</span>
     <span class="visually-hidden">${t(`stage_state.${state}`)}</span>
-    <span class="station__time">${progress?.text || time || ""}${time && waited && !progress?.text
-      ? html` <span class="station__waited">${waited}</span>` : null}</span>
+    <span class="station__time">${progress?.text || time || ""}${noticed ? html` <span class="station__waited">${waited}</span>` : null}</span>
   </li>`;
 }
 

@@ -8,20 +8,29 @@ import { problemText } from "./problem.js";
 
 const SHOWN_AT_FIRST = 10;
 
-function Cell({ value, column, digits, share }) {
-  const text = cellText(value, column, digits);
+function Cell({ text, column, share, width }) {
   if (text === null) return html`<td class="cell--missing"><span aria-label=${t("table.missing")}>–</span></td>`;
-  return html`<td class=${column.numeric ? "cell--number" : ""}>
-    ${share !== undefined && html`<span class="cell__bar" aria-hidden="true" style=${{ width: `${share * 100}%` }}></span>`}
-    <span class="cell__text">${text}</span></td>`;
+  if (share === undefined) return html`<td class=${column.numeric ? "cell--number" : ""}>${text}</td>`;
+  // The figures get one width, so that all bars share one scale.
+  return html`<td class="cell--number cell--compared"><div class="cell__compare">
+    <span class="cell__track" aria-hidden="true"><span class="cell__bar" style=${{ width: `${share * 100}%` }}></span></span>
+    <span style=${{ minWidth: `${width}ch` }}>${text}</span></div></td>`;
 }
 
-function Rows({ table, rows }) {
-  const digits = useMemo(() => table.columns.map((_, index) => decimals(table, index)), [table]);
-  const comparison = useMemo(() => bars(table), [table]);
-  return html`<tbody>${rows.map((row, at) => html`<tr key=${at}>
-    ${row.map((value, index) => html`<${Cell} key=${index} value=${value} column=${table.columns[index]} digits=${digits[index]}
+function Rows({ table, rows, comparison }) {
+  const texts = useMemo(() => {
+    const digits = table.columns.map((_, index) => decimals(table, index));
+    return table.rows.map((row) => row.map((value, index) => cellText(value, table.columns[index], digits[index])));
+  }, [table]);
+  const width = comparison ? Math.max(...texts.map((row) => row[comparison.index]?.length ?? 0)) : 0;
+  return html`<tbody>${rows.map((_, at) => html`<tr key=${at}>
+    ${texts[at].map((text, index) => html`<${Cell} key=${index} text=${text} column=${table.columns[index]} width=${width}
       share=${comparison?.index === index ? comparison.shares[at] : undefined} />`)}</tr>`)}</tbody>`;
+}
+
+function headClass(column, index, comparison) {
+  if (!column.numeric) return "";
+  return comparison?.index === index ? "cell--number cell--compared" : "cell--number";
 }
 
 async function download(controller, artifact) {
@@ -53,6 +62,7 @@ export function ResultTable({ controller, artifact, sql: knownSql }) {
   const [sqlShown, setSqlShown] = useState(false);
   const [error, setError] = useState(null);
   const table = useMemo(() => readTable(full ?? artifact.preview), [full, artifact]);
+  const comparison = useMemo(() => bars(table), [table]);
   const sql = table.sql ?? knownSql ?? null;
   const rows = folded ? table.rows.slice(0, SHOWN_AT_FIRST) : table.rows;
   const total = Math.max(table.total, table.rows.length);
@@ -82,9 +92,9 @@ export function ResultTable({ controller, artifact, sql: knownSql }) {
     <div class="result__scroll" tabindex="0" role="region" aria-label=${t("table.region")}>
       <table class="result__table">
         <caption class="visually-hidden">${t("table.rows", { n: total })}</caption>
-        <thead><tr>${table.columns.map((column) => html`<th key=${column.name} scope="col"
-          class=${column.numeric ? "cell--number" : ""}>${heading(column)}</th>`)}</tr></thead>
-        <${Rows} table=${table} rows=${rows} />
+        <thead><tr>${table.columns.map((column, index) => html`<th key=${column.name} scope="col"
+          class=${headClass(column, index, comparison)}>${heading(column)}</th>`)}</tr></thead>
+        <${Rows} table=${table} rows=${rows} comparison=${comparison} />
       </table>
     </div>
     ${table.truncated && html`<p class="note note--warn" role="note">${t("table.truncated", { n: table.rows.length < total ? total : table.rows.length })}</p>`}

@@ -1,7 +1,7 @@
 /** The conversations of this person: begin, choose, rename, delete. */
 
 import { t } from "../i18n.js";
-import { activeTurn } from "../store.js";
+import { liveTurns } from "../store.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Icon, Logo } from "./icons.js";
 import { LanguageSwitch } from "./language_switch.js";
@@ -66,7 +66,7 @@ export function Sidebar({ controller, state, open, onChosen, onLanguage }) {
       ${state.list === null && html`<p class="sidebar__empty">${t("thread.loading")}</p>`}
       ${state.list?.length === 0 && html`<p class="sidebar__empty">${t("sidebar.empty")}</p>`}
       <ul>${(state.list ?? []).map((item) => html`<${Item} key=${item.id} item=${item} selected=${item.id === state.selected}
-        live=${Boolean(activeTurn(state.conversations[item.id]))} onSelect=${() => select(item.id)}
+        live=${liveTurns(state.conversations[item.id]).length > 0} onSelect=${() => select(item.id)}
         onRename=${(title) => attempt(controller.rename(item.id, title))} onDelete=${() => attempt(controller.remove(item.id))} />`)}</ul>
     </nav>
     ${error && html`<p class="note note--bad" role="alert">${error}</p>`}

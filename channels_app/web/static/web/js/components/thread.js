@@ -2,6 +2,7 @@
 
 import { t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
+import { liveTurns } from "../store.js";
 import { hasEnded } from "../turns.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon, Logo } from "./icons.js";
@@ -41,8 +42,14 @@ function useStickToEnd(ref, signature, id) {
       stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
       setAway(!stuck.current);
     };
+    // The side panel narrows the column: the end moves without anybody scrolling.
+    const resized = new ResizeObserver(() => stuck.current && toEnd());
+    resized.observe(element);
     element.addEventListener("scroll", watch, { passive: true });
-    return () => element.removeEventListener("scroll", watch);
+    return () => {
+      resized.disconnect();
+      element.removeEventListener("scroll", watch);
+    };
   }, []);
   useLayoutEffect(() => {
     stuck.current = true;
@@ -59,6 +66,7 @@ export function Thread({ controller, conversation, citation, online, loading, on
   const place = useRef(null);
   const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id);
   const turns = conversation ? conversation.order.map((id) => conversation.turns[id]) : [];
+  const live = liveTurns(conversation);
   const pending = conversation?.pending ?? [];
   const empty = turns.length === 0 && pending.length === 0;
   return html`<div class="thread" ref=${place} tabindex="-1">
@@ -66,7 +74,7 @@ export function Thread({ controller, conversation, citation, online, loading, on
       ${empty && !loading && html`<${Welcome} onAsk=${onAsk} />`}
       ${empty && loading && html`<p class="thread__loading" role="status">${t("thread.loading")}</p>`}
       ${turns.map((turn) => html`<${Turn} key=${turn.id} controller=${controller} conversation=${conversation.id} turn=${turn}
-        citation=${citation} onAsk=${onAsk} />`)}
+        citation=${citation} waiting=${live.indexOf(turn) > 0} onAsk=${onAsk} />`)}
       ${pending.map((question) => html`<${PendingQuestion} key=${question.id} question=${question} online=${online}
         onAgain=${() => controller.askAgain(conversation.id, question)}
         onDrop=${() => controller.drop(conversation.id, question)} />`)}

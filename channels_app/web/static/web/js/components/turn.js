@@ -54,8 +54,8 @@ function tablesOf(turn) {
     .filter((artifact) => readTable(artifact.preview).columns.length > 0).map((artifact) => ({ artifact, sql: text }));
 }
 
-/** Show `turn` of `conversation`. */
-export function Turn({ controller, conversation, turn, citation, onAsk }) {
+/** Show `turn` of `conversation`; `waiting` behind another one, it has a stop of its own. */
+export function Turn({ controller, conversation, turn, citation, waiting, onAsk }) {
   const ended = hasEnded(turn);
   const open = (source) => controller.openCitation(source.artifact, source.n);
   const retry = () => onAsk(turn.text);
@@ -65,7 +65,7 @@ export function Turn({ controller, conversation, turn, citation, onAsk }) {
       <div class="reply__head">
         <${Line} turn=${turn} />
         <${RouteBadge} turn=${turn} />
-        ${!ended && html`<button type="button" class="button button--small stop" onClick=${() => controller.stop(conversation, turn.id)}>
+        ${waiting && html`<button type="button" class="button button--small stop" onClick=${() => controller.stop(conversation, turn.id)}>
           <${Icon} name="stop" />${t("turn.stop")}</button>`}
       </div>
       ${turn.state === "waiting_for_user" && html`<p class="note">${t("turn.waiting_for_user")}</p>`}
