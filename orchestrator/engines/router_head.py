@@ -105,21 +105,24 @@ def route_scores(logits: Matrix, temperature: float) -> Matrix:
     return scores
 
 
-def save_weights(directory: Path, weights: Weights) -> tuple[str, str]:
-    """Write the weights under a name made of their content; return that name and their sha256."""
+def pack(weights: Weights) -> tuple[bytes, str]:
+    """Return the weights as safetensors, and the sha256 of that."""
     from safetensors.numpy import save
 
-    blob = save({"matrix": weights.matrix, "bias": weights.bias, "rarity": weights.rarity})
-    digest = hashlib.sha256(blob).hexdigest()
-    name = f"head-{digest[:12]}.safetensors"
+    # In C order: safetensors writes the buffer as it lies in memory.
+    blob = save({name: np.ascontiguousarray(getattr(weights, name)) for name in ("matrix", "bias", "rarity")})
+    return blob, hashlib.sha256(blob).hexdigest()
+
+
+def save_head(directory: Path, head: Head) -> None:
+    """Make `head` the folder's head in one step: a reader sees the old one or the new one, never half of each."""
     directory.mkdir(parents=True, exist_ok=True)
-    _write_whole(directory / name, blob)
-    return name, digest
-
-
-def save_card(directory: Path, card: HeadCard) -> None:
-    """Make `card` the folder's head, in one step: a reader sees the old one or the new one."""
-    _write_whole(directory / _CARD, card.model_dump_json(indent=1).encode())
+    blob, _ = pack(head.weights)
+    _write_whole(directory / head.card.weights, blob)
+    _write_whole(directory / _CARD, head.card.model_dump_json(indent=1).encode())
+    for file in directory.glob("head-*.safetensors"):
+        if file.name != head.card.weights:
+            file.unlink(missing_ok=True)
 
 
 def load_card(directory: Path) -> HeadCard | None:
