@@ -122,6 +122,8 @@ class StageRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     summary = models.TextField(blank=True, db_default="")
+    #: Small values for this hop, such as the question's embedding: in the row, so that a lost message loses nothing.
+    carry = models.JSONField(null=True, blank=True)
 
     class Meta:
         """Name the table, its uniqueness and what admission counts."""

@@ -1,0 +1,1 @@
+"""The stages: which there are for a route, and what each one does."""

@@ -1,0 +1,175 @@
+"""Accept, cancel and read a turn. Synchronous; each call is one or two round trips."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from orchestrator import catalogue, ids
+from orchestrator.chat import ending, plan
+from orchestrator.chat.reading import TURN_COLUMNS, turn_shape
+from orchestrator.errors import ConflictError, IdReusedError, InvalidInputError, NotFoundError, TooBigError
+from orchestrator.events import Route, TurnCancelled
+from orchestrator.store import accepting, claiming
+from orchestrator.store.engine import json_text, ro, rw
+from orchestrator.store.rows import all_rows, one_row
+
+TEXT_LIMIT = 8_000
+DEADLINE_DEFAULT_MS, DEADLINE_MIN_MS, DEADLINE_MAX_MS = 120_000, 1_000, 600_000
+
+_STATE = f"SELECT {TURN_COLUMNS} FROM switchyard_turn t WHERE t.id = :turn AND t.tenant_id = :tenant AND t.user_id = :user"  # noqa: S608 - constants only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTurn:
+    """A question as it comes in, from a person whose token named tenant and user."""
+
+    tenant: str
+    user: str
+    conversation: str
+    client_id: str | None
+    text: str
+    language: str
+    cid: str
+    route: Route | None = None
+    deadline_ms: int | None = None
+    parent: str | None = None
+    on_disconnect: Literal["continue", "cancel"] = "continue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The turn that stands for the question, committed."""
+
+    turn: str
+    conversation: str
+    fence: int
+    #: The same key and body came before; nothing new was made.
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """What a cancel did: ended a queued turn at once, or left the intent for whoever runs it."""
+
+    turn: str
+    conversation: str
+    fence: int
+    cid: str
+    #: The ending to append to the log, when the turn was only queued.
+    ending: TurnCancelled | None
+
+
+def accept(new: NewTurn) -> Accepted:
+    """Commit a turn, or return the one its idempotency key stands for.
+
+    Raises:
+        InvalidInputError: the text is empty or a bound is broken.
+        TooBigError: the text is over 8,000 code points.
+        NotFoundError: the conversation is not this user's.
+        IdReusedError: the key came before with another body.
+        StoreDownError: PostgreSQL does not answer; nothing was accepted.
+    """
+    text = new.text.strip()
+    if not text or "\x00" in text:
+        raise InvalidInputError("empty text", field="text", detail_key="error.empty_text")
+    if len(new.text) > TEXT_LIMIT:
+        raise TooBigError("text too long", limit=TEXT_LIMIT, field="text")
+    deadline_ms = DEADLINE_DEFAULT_MS if new.deadline_ms is None else new.deadline_ms
+    if not DEADLINE_MIN_MS <= deadline_ms <= DEADLINE_MAX_MS:
+        raise InvalidInputError("deadline out of range", field="deadline_ms", detail_key="error.invalid_field")
+    body = [new.conversation, new.text, new.route, new.deadline_ms, new.parent]
+    digest = hashlib.sha256(orjson.dumps(body)).digest()
+    first, *rest = plan.hops(new.route)
+    values: dict[str, object] = {
+        "turn": ids.turn_id(),
+        "tenant": new.tenant,
+        "user": new.user,
+        "conversation": new.conversation,
+        "parent": new.parent,
+        "client_id": new.client_id,
+        "digest": digest,
+        "text": text,
+        "language": new.language,
+        "route": new.route,
+        "cid": new.cid,
+        "on_disconnect": new.on_disconnect,
+        "message": ids.new_id("msg"),
+        "deadline_ms": deadline_ms,
+        "title": text[:80],
+        "hops": json_text(
+            [{"hop": h, "place": i, "queue": plan.QUEUE_OF[h]} for i, h in enumerate((first, *rest))]
+        ),
+    }
+    row = accepting.accept(rw(), **values)
+    if not row["known"]:
+        raise NotFoundError("no such conversation")
+    if row["turn"] is not None:
+        return Accepted(turn=row["turn"], conversation=new.conversation, fence=row["fence"], duplicate=False)
+    return _again(new, digest)
+
+
+def _again(new: NewTurn, digest: bytes) -> Accepted:
+    """Answer an idempotency key that is taken: by the same body, by another, or by one over 24 h old."""
+    client_id = new.client_id or ""
+    earlier = accepting.by_client_id(rw(), tenant=new.tenant, user=new.user, client_id=client_id)
+    if earlier is None or earlier["stale"]:
+        if earlier is not None:
+            accepting.free_client_id(rw(), turn=earlier["turn"], client_id=client_id)
+        return accept(new)
+    if bytes(earlier["digest"]) != digest:
+        raise IdReusedError(client_id)
+    return Accepted(
+        turn=earlier["turn"], conversation=earlier["conversation"], fence=earlier["fence"], duplicate=True
+    )
+
+
+def request_cancel(
+    *, tenant: str, user: str, turn: str, detail_key: str = "cancelled.by_user"
+) -> CancelRequested:
+    """End a queued turn, or leave a durable intent that whoever runs it will meet.
+
+    After it, `PUBLISH` the turn's id on the cancel channel: that only hastens.
+
+    Raises:
+        NotFoundError: it is not this user's.
+        ConflictError: it has already ended.
+    """
+    row = one_row(rw(), _STATE, tenant=tenant, user=user, turn=turn)
+    if row is None:
+        raise NotFoundError("no such turn")
+    made = CancelRequested(
+        turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=None
+    )
+    if row["state"] == "queued":
+        event = TurnCancelled(
+            turn=turn,
+            code="cancelled",
+            message=catalogue.text(detail_key, row["language"]),
+            retryable=False,
+            timeline=ending.timeline([], total_ms=row["age_ms"]),
+            reached=("queued",),
+        )
+        if ending.commit(event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], only="queued"):
+            return CancelRequested(
+                turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=event
+            )
+    if claiming.request_cancel(rw(), turn=turn, tenant=tenant, user=user):
+        return made
+    raise ConflictError("the turn has ended", detail_key="error.conflict_ended")
+
+
+def read_turn(*, tenant: str, user: str, turn: str) -> dict[str, Any]:
+    """Return the contract's Turn.
+
+    Raises:
+        NotFoundError: it is not this user's.
+    """
+    row = one_row(ro(), _STATE, tenant=tenant, user=user, turn=turn)
+    if row is None:
+        raise NotFoundError("no such turn")
+    artifacts = all_rows(ro(), "SELECT id, turn_id, kind, preview FROM switchyard_artifact WHERE turn_id = :turn ORDER BY created_at, id", turn=turn)
+    return turn_shape(row, artifacts)

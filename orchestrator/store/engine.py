@@ -1,0 +1,84 @@
+"""This process' pools to the platform's database, made at first use (after any fork)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import orjson
+from django.conf import settings
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+
+_lock = threading.Lock()
+_engines: dict[str, Engine] = {}
+
+
+def rw() -> Engine:
+    """Return the pool that hot paths write through, bounded by `SWITCHYARD_DATABASE_POOL`."""
+    return _engine("rw", settings.SWITCHYARD.database_url.get_secret_value(), settings.SWITCHYARD.database_pool)
+
+
+def ro() -> Engine:
+    """Return the pool for reads that may lag: the replica's where one is set, else `rw`'s."""
+    url = settings.SWITCHYARD.database_read_url.get_secret_value()
+    return _engine("ro", url, settings.SWITCHYARD.database_pool) if url else rw()
+
+
+def direct() -> Engine:
+    """Return a pool of two that never goes through a pooler: for the leader's lock and for LISTEN."""
+    environment = settings.SWITCHYARD
+    url = environment.database_direct_url.get_secret_value() or environment.database_url.get_secret_value()
+    return _engine("direct", url, 2)
+
+
+def close() -> None:
+    """Give every connection back; the next use opens new pools."""
+    with _lock:
+        for engine in _engines.values():
+            engine.dispose()
+        _engines.clear()
+
+
+def psycopg2_url(url: str) -> URL:
+    """Return the address with the driver we use, whatever alias of the scheme it came with."""
+    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg2")
+
+
+def _engine(name: str, url: str, size: int) -> Engine:
+    # A test may point the settings at another server: the address is part of the key.
+    key = f"{name} {url}"
+    with _lock:
+        if key not in _engines:
+            _engines[key] = create_engine(
+                psycopg2_url(url),
+                pool_size=size,
+                max_overflow=0,
+                pool_timeout=5,
+                # A server that restarted is noticed before a statement is lost on a dead connection; the ping costs
+                # one round trip only after a minute of rest.
+                pool_recycle=300,
+                pool_pre_ping=True,
+                # Most statements are alone in their transaction; those that are not say `begin()`.
+                isolation_level="AUTOCOMMIT",
+                json_serializer=_dump,
+                json_deserializer=orjson.loads,
+                connect_args={
+                    "connect_timeout": 5,
+                    "application_name": f"switchyard-{name}",
+                    "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+                    "keepalives_idle": 10,
+                    "keepalives_interval": 5,
+                    "keepalives_count": 3,
+                },
+            )
+        return _engines[key]
+
+
+def _dump(value: Any) -> str:  # Any: whatever SQLAlchemy is asked to store as JSON
+    return orjson.dumps(value).decode()
+
+
+def json_text(value: object) -> str:
+    """Return `value` as JSON text for a `CAST(:x AS jsonb)`."""
+    return orjson.dumps(value).decode()
