@@ -1,9 +1,10 @@
 """The reader roles: one login per tenant that can select that tenant's views and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Final
 
+import psycopg2
 import structlog
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -31,8 +32,8 @@ def ensure_readers(target: Connection, database: str, passwords: Mapping[str, st
         present = {name for (name,) in cursor.fetchall()}
         if may_create:
             for tenant in TENANTS:
-                for statement in _role_statements(tenant, passwords[tenant], create=reader_role(tenant) not in present):
-                    cursor.execute(statement)
+                create = reader_role(tenant) not in present
+                _set_role(target, _role_statements(tenant, passwords[tenant], create=create), create=create)
             return
         if absent := [tenant for tenant in TENANTS if reader_role(tenant) not in present]:
             # The password is left out: an error message ends in logs.
@@ -65,6 +66,21 @@ def grant_views(target: Connection, database: str) -> None:
             _log.warning(
                 "example_company_not_hardened", reason="only a superuser can revoke system functions from PUBLIC"
             )
+
+
+def _set_role(target: Connection, statements: Sequence[sql.Composed], *, create: bool) -> None:
+    with target.cursor() as cursor:
+        cursor.execute("savepoint reader_role")
+        try:
+            for statement in statements:
+                cursor.execute(statement)
+        except psycopg2.errors.InsufficientPrivilege:
+            # Since PostgreSQL 16 CREATEROLE may alter only the roles it made: what somebody else set up stays as it is.
+            if create:
+                raise
+            cursor.execute("rollback to savepoint reader_role")
+            _log.warning("example_reader_not_altered", reason="the role was made by another one")
+        cursor.execute("release savepoint reader_role")
 
 
 def _role_statements(tenant: str, password: str, *, create: bool) -> list[sql.Composed]:
