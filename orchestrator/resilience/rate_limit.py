@@ -1,0 +1,106 @@
+"""How often somebody may do something: token buckets in Redis, and in the process when Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_REDIS_TIMEOUT_S = 0.5
+#: After Redis failed to answer, the local buckets decide alone for this long.
+_REST_S = 1.0
+_LOCAL_BUCKETS = 20_000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether something may happen now, and if not, when."""
+
+    allowed: bool
+    retry_after_ms: int = 0
+
+
+ALLOWED = Verdict(allowed=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Bucket:
+    """A token bucket as GCRA keeps it: one instant. Pure; `now` is any clock that doesn't go back."""
+
+    rate_per_s: float
+    burst: int
+    _arrival_s: float = 0.0
+
+    def take(self, now: float) -> Verdict:
+        """Take a token if there is one."""
+        gap_s = 1 / self.rate_per_s
+        arrival_s = max(self._arrival_s, now) + gap_s
+        wait_s = arrival_s - now - gap_s * self.burst
+        if wait_s > 1e-9:
+            return Verdict(allowed=False, retry_after_ms=math.ceil(wait_s * 1000))
+        self._arrival_s = arrival_s
+        return ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A bucket's name and size; the burst is one second's worth."""
+
+    name: str
+    per_s: int
+
+
+class RateLimiter:
+    """Checks several buckets at once: each gives a token, or none does."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._prefix = prefix
+        self._script = redis.register_script(_SCRIPT)
+        self._local: OrderedDict[Rate, Bucket] = OrderedDict()
+        self._rest_until = 0.0
+
+    async def take(self, *rates: Rate, now: float) -> Verdict:
+        """Return whether one more is within all of `rates`; one round trip, none for whoever is far over.
+
+        `now` is monotonic and serves the local buckets; those in Redis go by Redis' own clock.
+        """
+        # The first bucket is also kept here: who floods is refused without asking.
+        local = self._take_local(rates[0], now)
+        if not local.allowed:
+            return local
+        if now >= self._rest_until:
+            try:
+                async with asyncio.timeout(_REDIS_TIMEOUT_S):
+                    wait_ms = int(
+                        await self._script(
+                            keys=[f"{self._prefix}:rate:{rate.name}" for rate in rates],
+                            args=[figure for rate in rates for figure in (rate.per_s, rate.per_s)],
+                        )
+                    )
+                return ALLOWED if wait_ms == 0 else Verdict(allowed=False, retry_after_ms=wait_ms)
+            except (RedisError, OSError, TimeoutError) as exc:
+                self._rest_until = now + _REST_S
+                log.warning("rate_limit.local", reason=type(exc).__name__)
+        verdicts = [self._take_local(rate, now) for rate in rates[1:]]
+        return max(verdicts, key=lambda verdict: verdict.retry_after_ms, default=ALLOWED)
+
+    def _take_local(self, rate: Rate, now: float) -> Verdict:
+        bucket = self._local.get(rate)
+        if bucket is None:
+            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.per_s)
+            if len(self._local) > _LOCAL_BUCKETS:
+                self._local.popitem(last=False)
+        self._local.move_to_end(rate)
+        return bucket.take(now)
