@@ -1,0 +1,1 @@
+"""Measurements and drills: every figure in the docs names its command here."""
