@@ -4,6 +4,7 @@ from csp.constants import HEADER
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from channels_app.web.catalogue import LANGUAGES, best_language, strings
@@ -33,5 +34,6 @@ async def page(request: HttpRequest) -> HttpResponse:
     # its middleware leaves a header alone that is already there.
     response[HEADER] = policy_header()
     response["Cache-Control"] = "no-cache"
+    patch_vary_headers(response, ["Accept-Language"])
     response["Referrer-Policy"] = "same-origin"
     return response

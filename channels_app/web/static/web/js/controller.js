@@ -16,6 +16,7 @@ export class Controller {
     this.session = new Session({ post, onSignedOut: () => this.#signedOut("expired") });
     this.api = new Api(this.session);
     this.store = store.createStore(this.#blank());
+    this.creating = null;
     this.sync = new Sync({ store: this.store, api: this.api });
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.socket = new ChatSocket({
@@ -124,15 +125,8 @@ export class Controller {
 
   /** Ask `text` in the selected conversation, or in a new one; `route` skips the classifier. */
   async ask(text, { route } = {}) {
-    let { selected: id } = this.store.get();
-    if (!id) {
-      const created = await this.api.createConversation();
-      id = created.id;
-      const fresh = { ...store.newConversation(id, created.title ?? ""), sync: "live" };
-      this.store.update((state) => ({ ...state, conversations: { ...state.conversations, [id]: fresh },
-        list: [created, ...(state.list ?? []).filter((item) => item.id !== id)] }));
-      this.#go({ conversation: id }, true);
-    }
+    // Two questions sent at once from the empty page belong into one new conversation.
+    const id = this.store.get().selected ?? await (this.creating ??= this.#create());
     this.#title(id, text);
     const question = { id: newId(), text, route };
     this.sync.change(id, (conversation) => store.addPending(conversation, question));
@@ -143,6 +137,19 @@ export class Controller {
   askAgain(conversation, question) {
     this.drop(conversation, question);
     return this.ask(question.text, { route: question.route });
+  }
+
+  async #create() {
+    try {
+      const created = await this.api.createConversation();
+      const fresh = { ...store.newConversation(created.id, created.title ?? ""), sync: "live" };
+      this.store.update((state) => ({ ...state, conversations: { ...state.conversations, [created.id]: fresh },
+        list: [created, ...(state.list ?? []).filter((item) => item.id !== created.id)] }));
+      this.#go({ conversation: created.id }, true);
+      return created.id;
+    } finally {
+      this.creating = null;
+    }
   }
 
   /** Take back a question that was refused. */

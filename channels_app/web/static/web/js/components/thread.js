@@ -26,7 +26,7 @@ function Welcome({ onAsk }) {
 /** Return what a screen reader is told of the newest turn: each stage once, then the whole answer. */
 function spoken(turn) {
   if (!turn) return "";
-  if (turn.state === "completed") return turn.partial.replace(/[*_#`|>]/g, "");
+  if (turn.state === "completed") return turn.partial.replace(/[*_#|>\u0060]/g, "");
   if (hasEnded(turn)) return t(`said.${turn.state}`);
   const running = stations(turn).find((station) => station.state === "running");
   return running?.stage ? t("said.stage", { stage: t(`stage.${running.stage}`) }) : t("said.waiting");

@@ -1,0 +1,149 @@
+"""The page in a real browser, over the real servers and workers: what a person sees and can do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+FIGURES = "What were the sales by branch last month?"
+RULES = "What should I do when a guest reports an allergy?"
+
+# The page keeps its socket to itself, so the test remembers it when it is made.
+REMEMBER_SOCKETS = """
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(...args) { super(...args); window.sockets.push(this); }
+  };
+"""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no chromium at {CHROMIUM}: apt-get install chromium"),
+]
+
+
+class LiveStack(Protocol):
+    """Where the running platform is, and who may sign in."""
+
+    base_url: str
+    username: str
+    password: str
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run one headless browser for this module."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, live_stack: LiveStack) -> Iterator[Page]:
+    """Return the page, signed in and connected; what the policy blocked or a script threw fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-US")
+    context.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda entry: faults.append(entry.text) if "Content Security Policy" in entry.text else None)
+    opened.add_init_script(REMEMBER_SOCKETS)
+    opened.goto(live_stack.base_url)
+    opened.get_by_label("User name").fill(live_stack.username)
+    opened.get_by_label("Password").fill(live_stack.password)
+    opened.get_by_role("button", name="Sign in").click()
+    expect(opened.locator(".connection")).to_have_attribute("data-phase", "open", timeout=PATIENCE_MS)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def ask(page: Page, question: str) -> None:
+    """Send a question the way a person does."""
+    page.get_by_label("Your question").fill(question)
+    page.keyboard.press("Enter")
+
+
+def expect_ending(page: Page, state: str) -> None:
+    """Wait until the newest turn has come to its ending."""
+    expect(page.locator(".turn").last).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+
+
+def test_a_question_about_figures_shows_its_stages_its_table_and_its_answer(page: Page) -> None:
+    ask(page, FIGURES)
+    expect_ending(page, "completed")
+
+    turn = page.locator(".turn").last
+    expect(turn.locator(".station[data-state=done]")).to_have_count(3)
+    expect(turn.locator(".station[data-stage=sql]")).to_have_count(1)
+    expect(turn.locator(".route")).to_contain_text("Data")
+    expect(turn.locator(".result__table tbody tr").first).to_be_visible()
+    expect(turn.locator(".prose")).not_to_be_empty()
+    expect(turn.locator(".time__total")).to_be_visible()
+
+
+def test_the_statement_behind_a_table_can_be_read(page: Page) -> None:
+    ask(page, FIGURES)
+    expect_ending(page, "completed")
+
+    page.get_by_role("button", name="Show SQL").last.click()
+
+    expect(page.locator(".sql code").last).to_contain_text(re.compile("select", re.IGNORECASE))
+
+
+def test_a_citation_opens_its_passage_and_its_address_can_be_shared(page: Page) -> None:
+    ask(page, RULES)
+    expect_ending(page, "completed")
+
+    page.locator(".mark:enabled").first.click()
+
+    expect(page.locator(".panel .passage__text").first).not_to_be_empty()
+    assert re.search(r"artifact=[^&]+&n=\d+", page.url)
+
+
+def test_a_question_that_waits_behind_others_can_be_stopped(page: Page) -> None:
+    ask(page, FIGURES)
+    ask(page, RULES)
+    ask(page, FIGURES)
+
+    page.get_by_role("button", name="Stop").and_(page.locator(".stop")).last.click()
+
+    expect(page.locator(".turn[data-state=cancelled]")).to_have_count(1, timeout=PATIENCE_MS)
+
+
+def test_a_cut_socket_comes_back_and_the_answer_is_whole(page: Page) -> None:
+    ask(page, RULES)
+    expect(page.locator(".station[data-state=running]").first).to_be_visible()
+
+    page.evaluate("window.sockets.at(-1).close(4999)")
+
+    expect(page.locator(".connection")).to_have_attribute("data-phase", "open", timeout=PATIENCE_MS)
+    expect_ending(page, "completed")
+    lived_through = page.locator(".prose").last.inner_text()
+    page.reload()
+    expect_ending(page, "completed")
+    assert page.locator(".prose").last.inner_text() == lived_through
+    assert page.evaluate("window.sockets.length") >= 1
+
+
+def test_the_page_speaks_spanish_at_once(page: Page) -> None:
+    page.get_by_role("button", name="Español").click()
+
+    expect(page.get_by_placeholder("Escribe una pregunta…")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "es")
