@@ -60,12 +60,22 @@ def grant_views(target: Connection, database: str) -> None:
             cursor.execute(sql.SQL("grant usage on schema {} to {}").format(schema, role))
             cursor.execute(sql.SQL("grant select on all tables in schema {} to {}").format(schema, role))
         cursor.execute("select rolsuper from pg_roles where rolname = current_user")
-        if cursor.fetchone() == (True,):
-            cursor.execute((files(__package__) / "harden.sql").read_text("utf-8"))
-        else:
-            _log.warning(
-                "example_company_not_hardened", reason="only a superuser can revoke system functions from PUBLIC"
-            )
+        superuser = cursor.fetchone() == (True,)
+    if superuser:
+        harden(target)
+    else:
+        _log.warning("example_company_not_hardened", reason="only a superuser can revoke system functions from PUBLIC")
+
+
+def harden(superuser: Connection) -> None:
+    """Revoke from PUBLIC, in this connection's database, the system functions that a reader must not call.
+
+    For after `build` when the role that builds is no superuser; once for a database is enough. No other role without
+    an explicit grant can call them there afterwards, so never use it on the platform's own database, which needs
+    advisory locks.
+    """
+    with superuser.cursor() as cursor:
+        cursor.execute((files(__package__) / "harden.sql").read_text("utf-8"))
 
 
 def _set_role(target: Connection, statements: Sequence[sql.Composed], *, create: bool) -> None:

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from deploy.example.company import build
+from deploy.example.readers import harden
 from deploy.example.router_templates import QUESTIONS
+from deploy.servers_postgres import PostgresServer
 from deploy.testservers import EmbeddedServers
 
 TODAY = date(2026, 11, 20)
@@ -109,6 +111,20 @@ def test_the_data_move_with_the_day(company: str) -> None:
 
     with closing(psycopg2.connect(company, dbname="example_moving_test")) as admin:
         assert rows(admin, "select max(business_date) from app.orders") == [(date(2026, 11, 22),)]
+
+
+def test_after_hardening_a_reader_cannot_change_settings(
+    servers: EmbeddedServers, reader: "psycopg2.extensions.connection"
+) -> None:
+    server = servers.postgres.server
+    assert isinstance(server, PostgresServer)
+    login = {"user": "postgres", "password": server.superuser_password}
+    with closing(psycopg2.connect(servers.database_url, dbname=DATABASE, **login)) as admin:
+        harden(admin)
+        admin.commit()
+
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        rows(reader, "select set_config('search_path', 'app', true)")
 
 
 def test_an_unknown_size_is_refused(company: str) -> None:
