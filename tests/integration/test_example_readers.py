@@ -118,8 +118,8 @@ def test_after_hardening_a_reader_cannot_change_settings(
 ) -> None:
     server = servers.postgres.server
     assert isinstance(server, PostgresServer)
-    login = {"user": "postgres", "password": server.superuser_password}
-    with closing(psycopg2.connect(servers.database_url, dbname=DATABASE, **login)) as admin:
+    password = server.superuser_password
+    with closing(psycopg2.connect(servers.database_url, dbname=DATABASE, user="postgres", password=password)) as admin:
         harden(admin)
         admin.commit()
 
