@@ -20,7 +20,8 @@ INSERT INTO switchyard_conversation (id, tenant_id, user_id, title) VALUES (:con
 RETURNING id, title
 """
 _AUTHORISE = """
-SELECT c.id, EXISTS (SELECT 1 FROM switchyard_turn t WHERE t.conversation_id = c.id) AS has_turns
+SELECT c.id, (SELECT t.id FROM switchyard_turn t WHERE t.conversation_id = c.id
+              ORDER BY t.created_at, t.id LIMIT 1) AS first_turn
 FROM switchyard_conversation c
 WHERE c.id = :conversation AND c.tenant_id = :tenant AND c.user_id = :user AND c.deleted_at IS NULL
 """
@@ -67,10 +68,10 @@ class ConversationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorised:
-    """The caller owns it; `has_turns` tells a lost log from a new conversation."""
+    """The caller owns it; `first_turn` tells a log that has everything from one that began again."""
 
     conversation: str
-    has_turns: bool
+    first_turn: str | None
 
 
 def create(*, tenant: str, user: str, title: str = "") -> ConversationRow:
@@ -96,7 +97,7 @@ def authorise(*, tenant: str, user: str, conversation: str) -> Authorised:
     row = one_row(rw(), _AUTHORISE, tenant=tenant, user=user, conversation=conversation)
     if row is None:
         raise NotFoundError("no such conversation")
-    return Authorised(conversation=row["id"], has_turns=row["has_turns"])
+    return Authorised(conversation=row["id"], first_turn=row["first_turn"])
 
 
 def list_page(*, tenant: str, user: str, limit: int, after: str | None) -> dict[str, Any]:
