@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from orchestrator.engines.classifier import Matrix
-from orchestrator.engines.model_files import MINILM_SHA256, minilm_directory, require_weights
+from orchestrator.engines.model_files import encoder_weights
 from orchestrator.errors import EngineError
 
 if TYPE_CHECKING:
     import torch
 
 Device = Literal["cpu", "cuda"]
+#: What the built-in encoder is called; its package's folder has no name of its own.
+BUILT_IN = "all-MiniLM-L6-v2"
 Pooling = Literal["mean", "cls"]
 
 
@@ -129,11 +131,8 @@ def load_encoder(
     Raises:
         EngineError: the weights are not the expected ones, or the folder holds no encoder.
     """
-    if directory is None:
-        directory, name, expected_sha256 = minilm_directory(), "all-MiniLM-L6-v2", MINILM_SHA256
-    else:
-        name = directory.name
-    sha256 = require_weights(directory, expected_sha256=expected_sha256)
+    name = BUILT_IN if directory is None else directory.resolve().name
+    directory, sha256 = encoder_weights(directory, expected_sha256=expected_sha256)
     prepare_torch(device=device, threads=threads)
     try:
         return BertEncoder(directory=directory, sha256=sha256, name=name, device=device)

@@ -121,15 +121,36 @@ class GpuEngines:
         return self.batcher.close(timeout_s=timeout_s)
 
 
+def configured() -> GpuConfig:
+    """Return what this deployment's settings ask for."""
+    from django.conf import settings
+
+    chosen = settings.SWITCHYARD
+    return GpuConfig(
+        data_dir=chosen.data_dir,
+        encoder_dir=chosen.encoder_dir,
+        sequence_classifier_dir=chosen.classifier_dir,
+        router_dir=chosen.router_dir,
+        router_threshold=chosen.router_threshold,
+        device=chosen.device,
+        threads=chosen.gpu_threads,
+        max_batch=chosen.max_batch,
+        max_wait_ms=chosen.max_wait_ms,
+        scripted=chosen.engines == "scripted",
+    )
+
+
 def load(config: GpuConfig) -> GpuEngines:
     """Load the models once, check their hashes, run a first batch of each length, and return the engines.
+
+    Call it once, when the worker process starts, and `close` what it returns when the process ends.
 
     Raises:
         EngineError: a model is missing, is not the expected one, or does not fit its head.
     """
     log = structlog.get_logger(__name__)
     started_s = time.monotonic()
-    router, embedder, threshold = _load_models(config)
+    router, embedder, threshold = load_models(config)
     loaded_s = time.monotonic()
     _warm_up(router, embedder, batch=config.max_batch if config.device == "cuda" else 1)
     log.info(
@@ -169,7 +190,12 @@ def estimated_tokens(text: str) -> int:
     return min(_WINDOW_TOKENS, 2 + len(text) // 3)
 
 
-def _load_models(config: GpuConfig) -> tuple[Classifier, Embedder, float]:
+def load_models(config: GpuConfig) -> tuple[Classifier, Embedder, float]:
+    """Return the router, the embedder and the threshold that `config` asks for, without a batcher.
+
+    Raises:
+        EngineError: a model is missing, is not the expected one, or does not fit its head.
+    """
     chosen = config.router_threshold
     if config.scripted:
         embedder = ScriptedEmbedder()

@@ -28,6 +28,17 @@ def minilm_directory() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
+def encoder_weights(directory: Path | None, *, expected_sha256: str | None = None) -> tuple[Path, str]:
+    """Return the encoder's folder and the sha256 of its weights; None stands for the built-in encoder, always checked.
+
+    Raises:
+        EngineError: the weights are missing or not the expected ones.
+    """
+    if directory is None:
+        directory, expected_sha256 = minilm_directory(), MINILM_SHA256
+    return directory, require_weights(directory, expected_sha256=expected_sha256)
+
+
 def weights_sha256(directory: Path) -> str:
     """Return the sha256 of the model's weights in `directory`: of its safetensors file, or over those of its shards.
 
