@@ -183,6 +183,13 @@ test("a failure marks the stage it happened in and what was not reached", () => 
   assert.deepEqual(stations(turns.t).map(({ state }) => state), ["failed", "skipped"]);
 });
 
+test("a turn that was joined half-way has its earlier stages behind it", () => {
+  const joined = store.applySnapshot(store.newConversation("c"), { epoch: EPOCH, top: 9,
+    turns: [{ id: "t", text: "?", state: "running", attempt: 1, route: "sql", partial: "So f" }] });
+
+  assert.deepEqual(stations(joined.turns.t).map(({ stage, state }) => [stage, state]), [["sql", "done"], ["llm", "running"]]);
+});
+
 test("the parts of the time bar add up to the whole", () => {
   const parts = timeParts({ totalMs: 100, overheadMs: 10, stages: [{ stage: "sql", queue_wait_ms: 30, duration_ms: 60 }] });
 

@@ -1,5 +1,7 @@
 /** The HTTP half of the contract: JSON in, JSON out, problems as exceptions. */
 
+const MOST_PER_PAGE = "200";
+
 /** What the server, or the network (`code` `unreachable`), answered instead of a result. */
 export class Problem extends Error {
   constructor({ status = 0, code = "unreachable", detail = "", retry_after_ms = null }) {
@@ -31,12 +33,12 @@ export async function post(path, body) {
   return response.status === 204 ? {} : response.json();
 }
 
-/** Return the address of the next page: `next` is one itself, or the cursor of one. */
-function nextAddress(first, next) {
+/** Return the address of another page: `next` is one itself, or the value of the query's `name`. */
+function nextAddress(first, name, next) {
   if (/^(\/|https?:)/.test(next)) return next;
   const [path, query] = first.split("?");
   const params = new URLSearchParams(query);
-  params.set("after", next);
+  params.set(name, next);
   return `${path}?${params}`;
 }
 
@@ -61,9 +63,9 @@ export class Api {
     return response.status === 204 ? {} : response.json();
   }
 
-  /** Return every conversation of this person, a page at a time until `most`. */
-  async conversations(most = 200) {
-    const list = await this.#json(`/api/conversations?limit=${most}`);
+  /** Return the conversations of this person, those used last first. */
+  async conversations() {
+    const list = await this.#json(`/api/conversations?limit=${MOST_PER_PAGE}`);
     return list.items;
   }
 
@@ -80,27 +82,26 @@ export class Api {
   }
 
   /**
-   * Return a conversation with all its turns, oldest first.
+   * Return a conversation with all its turns, the oldest first.
    *
-   * Epoch and top are the first page's: what happens while the others are read
-   * comes as events, and the store drops what it already has.
+   * The first page holds the latest turns, and its epoch and top count: earlier
+   * turns have ended, so what happens while they are read comes as events.
    */
   async snapshot(id, url = null) {
-    const first = url ?? `/api/conversations/${encodeURIComponent(id)}/snapshot`;
+    const first = nextAddress(url ?? `/api/conversations/${encodeURIComponent(id)}/snapshot`, "limit", MOST_PER_PAGE);
     const snapshot = await this.#json(first);
     for (let { next } = snapshot; next; ) {
-      const page = await this.#json(nextAddress(first, next));
-      snapshot.turns = [...snapshot.turns, ...page.turns];
-      ({ next } = page);
+      const earlier = await this.#json(nextAddress(first, "before", next));
+      snapshot.turns = [...earlier.turns, ...snapshot.turns];
+      ({ next } = earlier);
     }
-    snapshot.turns.sort((a, b) => Date.parse(a.created_at ?? 0) - Date.parse(b.created_at ?? 0));
     return snapshot;
   }
 
   /** Return a page of an artifact; `next` is what an earlier page gave. */
   artifact(id, next = null) {
     const first = `/api/artifacts/${encodeURIComponent(id)}?format=json`;
-    return this.#json(next ? nextAddress(first, next) : first);
+    return this.#json(next ? nextAddress(first, "after", next) : first);
   }
 
   /** Return a whole table as a CSV blob: a plain link could not carry the token. */
@@ -110,7 +111,7 @@ export class Api {
   }
 
   async documents() {
-    const list = await this.#json("/api/documents?limit=200");
+    const list = await this.#json(`/api/documents?limit=${MOST_PER_PAGE}`);
     return list.items;
   }
 

@@ -65,7 +65,8 @@ export class Controller {
   #signedOut(notice) {
     this.socket.stop(notice ?? "signed_out");
     this.sync.opening.clear();
-    history.replaceState(null, "", location.pathname);
+    // Whoever was signed out against their will goes on where they were.
+    if (!notice) history.replaceState(null, "", location.pathname);
     this.store.update(() => ({ ...this.#blank(), user: null, notice }));
   }
 

@@ -8,7 +8,9 @@ const TAGS = ["p", "br", "hr", "strong", "em", "del", "code", "pre", "blockquote
   "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"];
 const CONFIG = { ALLOWED_TAGS: TAGS, ALLOWED_ATTR: ["href", "title", "start", "align"], ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false, ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, RETURN_DOM_FRAGMENT: true };
-const MARK = /\[(\d{1,3})\]/g;
+// `[1]`, `[1, 3]` and `[1-3]`: the server reads them the same way.
+const MARK = /\[(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]/g;
+const LONGEST_RANGE = 20;
 const JOINER = "\u2060";
 const OPAQUE = new Set(["CODE", "PRE", "A", "BUTTON"]);
 
@@ -47,14 +49,22 @@ function markCitations(root, mark) {
   }
 }
 
+function numbers(inside) {
+  return inside.split(/[,;]/).flatMap((part) => {
+    const [first, last = first] = part.split(/[–-]/).map(Number);
+    if (last < first || last > first + LONGEST_RANGE) return [first];
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
 function splitMarks(text, mark) {
   const parts = [];
   let from = 0;
   for (const match of text.matchAll(MARK)) {
-    const element = mark(Number(match[1]));
-    if (!element) continue;
+    const elements = numbers(match[1]).map(mark).filter(Boolean);
+    if (elements.length === 0) continue;
     // A space, or the edge of the box, would let the mark fall onto the next line, alone.
-    parts.push(text.slice(from, match.index).replace(/ $/, "") + JOINER, element, JOINER);
+    parts.push(text.slice(from, match.index).replace(/ $/, "") + JOINER, ...elements, JOINER);
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));

@@ -17,12 +17,15 @@ export function stations(turn) {
   const ahead = turn.route ? ROUTES[turn.route] ?? [] : [];
   const names = [...new Set([...(classified ? ["classify"] : []), ...ahead, ...seen.keys()])];
   const ended = hasEnded(turn);
-  const line = names.map((name) => place(turn, name, seen.get(name), ended))
+  const furthest = Math.max(turn.streaming ? names.indexOf("llm") : -1, ...[...seen.keys()].map((name) => names.indexOf(name)));
+  const line = names.map((name, index) => place(turn, name, seen.get(name), ended, index < furthest))
     .filter((station) => !(turn.state === "completed" && station.state === "skipped"));
   return turn.route || ended || seen.size > 1 ? line : [...line, { stage: null, state: "waiting" }];
 }
 
-function place(turn, name, seen, ended) {
+function place(turn, name, seen, ended, passed) {
+  // A snapshot of a running turn tells no stages: those before the furthest one must be done.
+  if (!seen && passed) return { stage: name, state: "done" };
   if (!seen && name === "llm" && turn.streaming) return { stage: name, state: "running" };
   if (!seen) return { stage: name, state: ended ? "skipped" : "waiting" };
   if (seen.state === "done") return { ...seen, state: badOutcome(seen.outcome) ? "failed" : "done" };
@@ -31,7 +34,7 @@ function place(turn, name, seen, ended) {
 }
 
 function badOutcome(outcome) {
-  return outcome === "failed" || outcome === "cancelled";
+  return outcome === "failed" || outcome === "stopped" || outcome === "cancelled";
 }
 
 /**

@@ -2,16 +2,18 @@
 
 import { t } from "../i18n.js";
 import { liveTurns } from "../store.js";
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon, Logo } from "./icons.js";
 import { LanguageSwitch } from "./language_switch.js";
 import { problemText } from "./problem.js";
 
 function Rename({ item, onDone, onRename }) {
   const box = useRef(null);
-  useEffect(() => box.current.select(), []);
+  useLayoutEffect(() => box.current.select(), []);
   const submit = (event) => {
     event.preventDefault();
+    // Enter takes the box away, and its leaving is a blur: the second call finds nothing.
+    if (!box.current) return;
     const title = box.current.value.trim();
     if (title && title !== item.title) onRename(title);
     onDone();
