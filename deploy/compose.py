@@ -40,7 +40,6 @@ def compose() -> dict[str, object]:
     services: dict[str, Service] = {"postgres": _postgres(), "redis": _redis(), "setup": _setup()}
     services |= {entry.name: _service(entry) for entry in PROCESSES}
     return {
-        "name": "switchyard",
         "services": services,
         "volumes": {"postgres": {}, "redis": {}, "data": {}},
         "secrets": {name: {"file": f"./{SECRETS / file}"} for name, file in _SECRET_FILES.items()},

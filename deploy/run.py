@@ -127,7 +127,8 @@ class Installation:
         paint, say = self.terminal.paint, self.terminal.say
         say()
         say(f"  {'Ready' if ready else 'Started, but not ready yet,'} after {took_s:.1f} s. Ctrl-C stops everything.")
-        say("  Users    demo / demo   waiter / waiter   admin / admin   (second company: rival / rival)")
+        if self.settings.development_users:
+            say("  Users    demo / demo   waiter / waiter   admin / admin   (second company: rival / rival)")
         say(f"  Admin    http://{LOOPBACK}:{self.settings.port}/admin/")
         say(f"  Flower   http://{LOOPBACK}:{self.settings.flower_port}/   operator / {flower_password}")
         say(f"  Logs     {self.folder.logs}")

@@ -24,7 +24,7 @@ STEADY_S = 30.0
 #: Longest stretch of output that counts as one line.
 _LINE_LIMIT = 256 * 1024
 #: After the group's death, how long to wait for output that a stranger still holds open.
-_DRAIN_S = 1.0
+_DRAIN_S = 0.3
 #: Lines shown of a process that died without having complained.
 _LAST_WORDS = 4
 

@@ -34,7 +34,7 @@ time.sleep(600)
 
 def table(environ: Mapping[str, str]) -> list[Process]:
     """Return two processes: one that serves, one that has to be killed."""
-    grace_s = float(environ.get("STUB_GRACE_S", "1"))
+    grace_s = float(environ.get("STUB_GRACE_S", "0.3"))
     return [
         Process(name="gateway", command=(sys.executable, "-c", GATEWAY), phase=Phase.EDGE),
         Process(name="worker", command=(sys.executable, "-c", STUBBORN), phase=Phase.WORKERS, stop_grace_s=grace_s),

@@ -127,7 +127,7 @@ def start(tmp_path: Path) -> Iterator[Starter]:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_and_is_no_failure(start: Starter, number: signal.Signals) -> None:
     run = start()
     everything = run.descendants()
