@@ -26,10 +26,12 @@ class Weights:
     vectors: float
 
 
-#: The carried encoder has read English; of a Spanish question it mostly sees the names.
+#: Chosen on the 32 questions of `rag_dev.yaml`, half of them in each language, many answered in the other one.
+#: The carried encoder has read English alone: of anything Spanish it mostly sees the names, and would put an
+#: English passage first.
 _WEIGHTS: Mapping[str, Weights] = {
-    "en": Weights(words=1.0, vectors=1.0),
-    "es": Weights(words=1.0, vectors=0.5),
+    "en": Weights(words=1.0, vectors=0.6),
+    "es": Weights(words=1.0, vectors=0.2),
 }
 
 

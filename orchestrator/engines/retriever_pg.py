@@ -13,18 +13,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.engines import fusion
 from orchestrator.engines.classifier import Matrix, Vector
+from orchestrator.engines.lexicon import asked
 from orchestrator.engines.retriever import Chunk, Passage
-from orchestrator.engines.words import content_words
 from orchestrator.errors import EngineError, NotFoundError, StoreDownError
 
 #: The width of `switchyard_chunk.embedding`.
 DIM = 384
 
 # `ts_rank_cd` of one lexeme is the weighted number of its places, which is BM25's term frequency; the number of
-# different lexemes stands for the length. Each language's words only meet passages of that language, so a question
-# is looked up in both without a Spanish article counting as an English word.
+# different lexemes stands for the length. Of a concept (a word and its translations) the best word counts, once.
+# Each language's words only meet passages of that language, or a Spanish article would count as an English word.
 # The vector search is an exact scan of the tenant: an approximate index loses neighbours under a filter
-# (measured: 13 % of them in small tenants), and up to some ten thousand passages a scan takes milliseconds.
+# (measured: 13 % of them in small tenants), and up to some thousand passages a scan takes milliseconds.
 _SEARCH = text("""
 WITH live AS MATERIALIZED (
   SELECT c.id, c.language, c.tsv, c.embedding <=> CAST(:vector AS vector) AS distance
@@ -32,30 +32,33 @@ WITH live AS MATERIALIZED (
    WHERE c.tenant_id = :tenant AND d.tenant_id = :tenant AND d.state = 'indexed'
      AND (CAST(:model AS text) IS NULL OR c.model = :model)
 ), lexemes AS (
-  SELECT 'en' AS language, lexeme, CAST(quote_literal(lexeme) AS tsquery) AS query
-    FROM unnest(to_tsvector('english', :question))
-  UNION ALL
-  SELECT 'es', lexeme, CAST(quote_literal(lexeme) AS tsquery) FROM unnest(to_tsvector('spanish', :question))
+  SELECT language, concept, lexeme, max(weight) AS weight, CAST(quote_literal(lexeme) AS tsquery) AS query
+    FROM unnest(CAST(:languages AS text[]), CAST(:concepts AS int[]), CAST(:words AS text[]),
+                CAST(:weights AS float8[])) AS asked (language, concept, word, weight),
+         unnest(to_tsvector(CASE language WHEN 'es' THEN regconfig 'spanish' ELSE regconfig 'english' END, word))
+   GROUP BY language, concept, lexeme
 ), size AS (
   SELECT CAST(count(*) AS float8) AS total, CAST(avg(length(tsv)) AS float8) AS mean FROM live
 ), hits AS (
-  SELECT c.id, l.language, l.lexeme, length(c.tsv) AS length,
-         ts_rank_cd(CAST(:weights AS real[]), c.tsv, l.query) * :heading_weight AS frequency
+  SELECT c.id, l.language, l.concept, l.lexeme, l.weight, length(c.tsv) AS length,
+         ts_rank_cd(CAST(:places AS real[]), c.tsv, l.query) * :heading_weight AS frequency
     FROM lexemes l JOIN live c ON c.language = l.language AND c.tsv @@ l.query
 ), rarity AS (
-  SELECT language, lexeme, ln(1 + (total - count(*) + 0.5) / (count(*) + 0.5)) AS idf
+  SELECT language, lexeme, ln(1 + (total - count(DISTINCT id) + 0.5) / (count(DISTINCT id) + 0.5)) AS idf
     FROM hits, size GROUP BY language, lexeme, total
-), by_words AS (
-  SELECT id, row_number() OVER (ORDER BY sum(
-           idf * frequency * (:k1 + 1) / (frequency + :k1 * (1 - :b + :b * length / mean))) DESC, id) AS place
+), concepts AS (
+  SELECT id, max(weight * idf * frequency * (:k1 + 1) / (frequency + :k1 * (1 - :b + :b * length / mean))) AS worth
     FROM hits JOIN rarity USING (language, lexeme), size
-   GROUP BY id ORDER BY place LIMIT :pool
+   GROUP BY id, concept
+), by_words AS (
+  SELECT id, row_number() OVER (ORDER BY sum(worth) DESC, id) AS place
+    FROM concepts GROUP BY id ORDER BY place LIMIT :pool
 ), by_vectors AS (
   SELECT id, 1 - distance AS similarity, row_number() OVER (ORDER BY distance, id) AS place
     FROM live WHERE distance <= 1 - :floor ORDER BY place LIMIT :pool
 ), fused AS (
   SELECT id, v.similarity, CAST(
-           coalesce(:words / (:k + w.place), 0) + coalesce(:vectors / (:k + v.place), 0) AS float8) AS score
+           coalesce(:by_words / (:k + w.place), 0) + coalesce(:by_vectors / (:k + v.place), 0) AS float8) AS score
     FROM by_words w FULL JOIN by_vectors v USING (id)
    ORDER BY score DESC, id LIMIT :top_k
 )
@@ -102,21 +105,25 @@ class PgRetriever:
         if embedding is not None and embedding.shape != (DIM,):
             raise EngineError(f"an embedding of {embedding.shape}, the index has {DIM}", engine="retriever")
         weights = fusion.weights_for(language)
+        wanted = asked(query, language)
         values = {
             "tenant": tenant,
             "model": self._model,
-            "question": " ".join(content_words(query, language)),
+            "languages": [one.language for one in wanted],
+            "concepts": [one.concept for one in wanted],
+            "words": [one.word for one in wanted],
+            "weights": [one.weight for one in wanted],
             "vector": None if embedding is None else _literal(embedding),
             # No weight may be above 1, so text counts less here and the sum is scaled back.
-            "weights": [1 / fusion.HEADING_WEIGHT] * 3 + [1.0],
+            "places": [1 / fusion.HEADING_WEIGHT] * 3 + [1.0],
             "heading_weight": fusion.HEADING_WEIGHT,
             "k1": fusion.BM25_K1,
             "b": fusion.BM25_B,
             "pool": fusion.POOL,
             "floor": fusion.SIMILARITY_FLOOR,
             "k": float(fusion.RRF_K),
-            "words": weights.words,
-            "vectors": weights.vectors,
+            "by_words": weights.words,
+            "by_vectors": weights.vectors,
             "top_k": top_k,
         }
         with _store_errors(), self._engine.connect() as connection:

@@ -12,6 +12,7 @@ import numpy as np
 
 from orchestrator.engines import fusion
 from orchestrator.engines.classifier import Matrix, Vector
+from orchestrator.engines.lexicon import asked
 from orchestrator.engines.retriever import Chunk, Passage
 from orchestrator.engines.words import terms
 from orchestrator.errors import EngineError, NotFoundError
@@ -61,7 +62,7 @@ class ScriptedRetriever:
             (key for key, value in similar.items() if value >= fusion.SIMILARITY_FLOOR),
             key=lambda key: (-similar[key], key),
         )[: fusion.POOL]
-        relevant = _bm25(list(stored.values()), query)
+        relevant = _bm25(list(stored.values()), query, language)
         by_words = sorted(relevant, key=lambda key: (-relevant[key], key))
         scores = fusion.fuse(by_words, near, language=language)
         best = sorted(scores, key=lambda key: (-scores[key], key))[:top_k]
@@ -114,19 +115,26 @@ def _counts(chunk: Chunk, language: str) -> dict[str, float]:
     return weighted
 
 
-def _bm25(stored: Sequence[_Stored], query: str) -> dict[str, float]:
+def _bm25(stored: Sequence[_Stored], query: str, language: str) -> dict[str, float]:
     """Return the score of every passage that holds a word of the question, each in its own language."""
-    asked = {language: set(terms(query, language)) for language in ("en", "es")}
-    spread = Counter(
-        (one.language, term) for one in stored for term in asked.get(one.language, set()) & set(one.counts)
-    )
+    wanted = {
+        (one.concept, one.language, term): one.weight
+        for one in reversed(asked(query, language))
+        for term in terms(one.word, one.language)
+    }
+    spread = Counter((one.language, term) for one in stored for term in one.counts)
     mean = sum(len(one.counts) for one in stored) / len(stored) if stored else 1.0
     scores: dict[str, float] = {}
     for one in stored:
         norm = fusion.BM25_K1 * (1 - fusion.BM25_B + fusion.BM25_B * len(one.counts) / mean)
-        for term in asked.get(one.language, set()) & set(one.counts):
-            holders = spread[one.language, term]
-            rarity = math.log(1 + (len(stored) - holders + 0.5) / (holders + 0.5))
-            frequency = one.counts[term]
-            scores[one.key] = scores.get(one.key, 0.0) + rarity * frequency * (fusion.BM25_K1 + 1) / (frequency + norm)
+        worth: dict[int, float] = {}
+        for (concept, spoken, term), weight in wanted.items():
+            frequency = one.counts.get(term, 0.0)
+            if spoken == one.language and frequency:
+                holders = spread[spoken, term]
+                rarity = math.log(1 + (len(stored) - holders + 0.5) / (holders + 0.5))
+                value = weight * rarity * frequency * (fusion.BM25_K1 + 1) / (frequency + norm)
+                worth[concept] = max(worth.get(concept, 0.0), value)
+        if worth:
+            scores[one.key] = sum(worth.values())
     return scores

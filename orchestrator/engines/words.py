@@ -83,7 +83,7 @@ def stem(word: str, language: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= _MIN_STEM:
             shorter = word[: -len(ending)]
             # `planning` and `plan`, `tipped` and `tip`.
-            doubled = len(shorter) > _MIN_STEM and shorter[-1] == shorter[-2] and shorter[-1] not in "sl"
+            doubled = len(shorter) > _MIN_STEM and shorter[-1] == shorter[-2] and shorter[-1] not in "aeiousl"
             return shorter[:-1] if doubled else shorter
     return word
 
