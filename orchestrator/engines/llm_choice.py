@@ -1,0 +1,56 @@
+"""Which language model a configuration means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from orchestrator.engines import llm_serve
+from orchestrator.engines.llm import LanguageModel
+from orchestrator.engines.llm_builtin import BuiltinModel
+from orchestrator.engines.llm_http import HttpModel
+from orchestrator.engines.llm_http_stream import Timeouts
+from orchestrator.engines.llm_scripted import ScriptedModel
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmConfig:
+    """What the settings say about the language model; empty texts are what nobody set."""
+
+    base_url: str = ""
+    api_key: str = field(default="", repr=False)
+    model: str = ""
+    #: A directory that `transformers serve` serves on `serve_port`.
+    model_dir: str = ""
+    serve_port: int = 8090
+    #: `ScriptedModel.from_script`'s text; tests only, wins over everything.
+    scripted: str = ""
+    #: The built-in writer's pause between pieces.
+    pace_s: float = 0.0
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+def choose(config: LlmConfig) -> LanguageModel:
+    """Return the model: a script, a server at an address, a served directory, else the built-in writer.
+
+    Nothing is contacted. An address without a model's name can't be used and is logged:
+    `OPENAI_BASE_URL` may stand in the environment for another program.
+
+    Raises:
+        ValueError: the script can't be read.
+    """
+    if config.scripted:
+        return ScriptedModel.from_script(config.scripted)
+    if config.base_url and config.model:
+        return HttpModel(base_url=config.base_url, model=config.model, api_key=config.api_key, timeouts=config.timeouts)
+    if config.model_dir:
+        # The server is pinned to the very text it was started with. No key: it asks for none.
+        return HttpModel(
+            base_url=llm_serve.base_url(config.serve_port), model=config.model_dir, timeouts=config.timeouts
+        )
+    if config.base_url:
+        log.warning("llm.no_model_named", missing="SWITCHYARD_LLM_MODEL", used="builtin")
+    return BuiltinModel(pace_s=config.pace_s)
