@@ -36,28 +36,27 @@ class Command(NamedTuple):
     """One word that the Makefile may say, and what it stands for."""
 
     extras: tuple[str, ...]
-    lines: tuple[
-        tuple[str, ...], ...
-    ]  # each an argument list for the environment's Python; all run, the worst exit code counts
+    lines: tuple[tuple[str, ...], ...]  # each a command of the environment; all run, the worst exit code counts
 
 
 COMMANDS = {
-    "run": Command(RUN_EXTRAS, (("-m", "deploy.run"),)),
-    "test": Command(DEV_EXTRAS, (("-m", "pytest", "-q"),)),
+    "run": Command(RUN_EXTRAS, (("python", "-m", "deploy.run"),)),
+    "test": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q"),)),
     "test-fast": Command(
-        DEV_EXTRAS, (("-m", "pytest", "-q", "-m", "not slow and not browser", "tests/unit", "tests/contract"),)
+        DEV_EXTRAS,
+        (("python", "-m", "pytest", "-q", "-m", "not slow and not browser", "tests/unit", "tests/contract"),),
     ),
     "lint": Command(
         DEV_EXTRAS,
         (
-            ("-m", "ruff", "check", "."),
-            ("-m", "ruff", "format", "--check", "."),
-            ("-m", "mypy"),
-            ("-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-logo"),
+            ("ruff", "check", "."),
+            ("ruff", "format", "--check", "."),
+            ("mypy",),
+            ("lint-imports", "--no-logo"),
         ),
     ),
-    "format": Command(DEV_EXTRAS, (("-m", "ruff", "check", "--fix", "."), ("-m", "ruff", "format", "."))),
-    "drill": Command(DEV_EXTRAS, (("-m", "bench.drill", "--short"),)),
+    "format": Command(DEV_EXTRAS, (("ruff", "check", "--fix", "."), ("ruff", "format", "."))),
+    "drill": Command(DEV_EXTRAS, (("python", "-m", "bench.drill", "--short"),)),
     "install": Command(DEV_EXTRAS, ()),
 }
 
@@ -206,15 +205,16 @@ def step(title: str, action: Callable[[], None]) -> None:
 
 
 def hand_over(lines: tuple[tuple[str, ...], ...], arguments: list[str]) -> int:
-    """Run the lines under the environment's Python; the last one replaces this process when it is the only one."""
-    python = str(VENV / "bin" / "python")
+    """Run the lines; a single one replaces this process, so that signals reach it."""
+    programs = VENV / "bin"
     os.chdir(str(CHECKOUT))
     if len(lines) == 1:
-        os.execv(python, [python, *lines[0], *arguments])  # noqa: S606 - no shell wanted
+        program, *rest = lines[0]
+        os.execv(str(programs / program), [str(programs / program), *rest, *arguments])  # noqa: S606 - no shell wanted
     worst = 0
-    for line in lines:
-        say("→ " + " ".join(part for part in line if part not in {"-m", "-c"}).split(";")[0])
-        worst = max(worst, abs(subprocess.call([python, *line, *arguments])))
+    for program, *rest in lines:
+        say("→ " + " ".join([program, *rest]))
+        worst = max(worst, abs(subprocess.call([str(programs / program), *rest, *arguments])))
     return worst
 
 
