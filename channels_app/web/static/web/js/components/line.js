@@ -1,6 +1,6 @@
 /** The line: the stages of a turn as stations on a track, live. */
 
-import { duration, t } from "../i18n.js";
+import { duration, has, t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
 import { html, useEffect, useState } from "../ui.js";
 
@@ -35,6 +35,12 @@ function Station({ station }) {
   </li>`;
 }
 
+function waitingWords({ waitingFor, queue }) {
+  // The server's words are whole and in the person's language; it may know more than the queue's name.
+  if (waitingFor) return waitingFor.charAt(0).toUpperCase() + waitingFor.slice(1);
+  return has(`queue.${queue}`) ? t("queued.waiting", { what: t(`queue.${queue}`) }) : t("queued.plain");
+}
+
 /** Show the stations of `turn`, and what it waits for when it waits. */
 export function Line({ turn }) {
   const { queued } = turn;
@@ -43,7 +49,7 @@ export function Line({ turn }) {
       ${stations(turn).map((station) => html`<${Station} key=${station.stage ?? "unknown"} station=${station} />`)}
     </ol>
     ${queued && html`<p class="line__wait">
-      ${t("queued.waiting", { what: queued.waitingFor || t(`queue.${queued.queue}`) })}
+      ${waitingWords(queued)}
       ${queued.position != null && html`<span class="chip">${t("queued.position", { position: queued.position })}</span>`}
       ${queued.expectedWaitMs != null && html`<span class="chip">${t("queued.expected", { time: duration(queued.expectedWaitMs) })}</span>`}
     </p>`}

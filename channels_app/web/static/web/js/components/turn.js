@@ -3,7 +3,7 @@
 import { percent, t } from "../i18n.js";
 import { readTable } from "../table_format.js";
 import { hasEnded } from "../turns.js";
-import { html } from "../ui.js";
+import { html, useMemo } from "../ui.js";
 import { Answer, Footnotes } from "./answer.js";
 import { Icon } from "./icons.js";
 import { Line } from "./line.js";
@@ -54,8 +54,16 @@ function tablesOf(turn) {
     .filter((artifact) => readTable(artifact.preview).columns.length > 0).map((artifact) => ({ artifact, sql: text }));
 }
 
-/** Show `turn` of `conversation`; `waiting` behind another one, it has a stop of its own. */
-export function Turn({ controller, conversation, turn, citation, waiting, onAsk }) {
+/**
+ * Show `turn` of `conversation`; `waiting` behind another one, it has a stop of its own.
+ *
+ * A turn that has not changed is not drawn again: a long conversation costs no more per word than a short one.
+ */
+export function Turn(props) {
+  return useMemo(() => html`<${TurnBody} ...${props} />`, [props.turn, props.citation, props.waiting]);
+}
+
+function TurnBody({ controller, conversation, turn, citation, waiting, onAsk }) {
   const ended = hasEnded(turn);
   const open = (source) => controller.openCitation(source.artifact, source.n);
   const retry = () => onAsk(turn.text);
