@@ -30,9 +30,7 @@ CONFIG: dict[str, object] = {
     "task_reject_on_worker_lost": False,
     # A queue that is not in the table must fail, not appear.
     "task_create_missing_queues": False,
-    "task_queues": [
-        Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES
-    ],
+    "task_queues": [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in QUEUES],
     "task_default_queue": "batch",
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
@@ -63,7 +61,7 @@ CONFIG: dict[str, object] = {
     "beat_scheduler": "tasks.beat:JobScheduler",
     "enable_utc": True,
     "timezone": "UTC",
-    "imports": ["tasks.stages", "tasks.jobs"],
+    "imports": ["tasks.worker", "tasks.stages", "tasks.jobs"],
 }
 
 
@@ -72,7 +70,9 @@ def _make() -> Celery:
     made = Celery("switchyard")
     made.conf.update(CONFIG)
     made.conf.broker_url = (
-        environment.broker_url.get_secret_value() or environment.redis_url.get_secret_value() or "redis://127.0.0.1:6379/0"
+        environment.broker_url.get_secret_value()
+        or environment.redis_url.get_secret_value()
+        or "redis://127.0.0.1:6379/0"
     )
     made.conf.broker_transport_options["global_keyprefix"] = f"{environment.key_prefix}:broker:"
     return made

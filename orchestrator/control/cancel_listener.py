@@ -37,7 +37,7 @@ class CancelListener:
             self._thread.join(timeout=3)
 
     def _run(self) -> None:
-        delay_s, rng = 0.1, random.Random()  # noqa: S311 - jitter, not secrecy
+        delay_s, rng = 0.1, random.Random()
         while not self._leave.is_set():
             try:
                 self._listen()

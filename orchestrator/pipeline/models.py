@@ -53,6 +53,8 @@ class DocumentBody(models.Model):
 
     document = models.OneToOneField(Document, primary_key=True, on_delete=models.CASCADE, related_name="body")
     content = models.BinaryField()
+    #: Plain text and pieces after parsing, until they are embedded.
+    parsed = models.JSONField(null=True)
 
     class Meta:
         """Name the table."""

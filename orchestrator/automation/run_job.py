@@ -1,0 +1,85 @@
+"""Run one job: claim it, do it, end its row."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from orchestrator.automation.types import JOB_TYPES
+from orchestrator.errors import EngineError, OrchestratorError, StoppedError
+from orchestrator.pipeline.runtime import Runtime
+from orchestrator.resilience.deadline import Deadline
+from orchestrator.resilience.retry import next_delay_s
+from orchestrator.resilience.stop import Stop
+from orchestrator.store import jobs
+from orchestrator.store.engine import rw
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """What a running job knows."""
+
+    job: str
+    tenant: str
+    payload: Mapping[str, Any]
+    cid: str
+    stop: Stop
+    deadline: Deadline
+
+
+#: Does the work and returns the row's result: small JSON, no contents.
+Work = Callable[[JobContext], Mapping[str, object]]
+
+
+def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int, dispatch_no: int) -> None:
+    """Claim and run a job; a repeat or an old message does nothing.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer the claim.
+    """
+    row = jobs.claim(
+        rw(), job=job, fence=fence, dispatch_no=dispatch_no, owner=runtime.incarnation, worker=runtime.worker
+    )
+    if row is None:
+        _logger.info("claim refused", job=job, dispatch_no=dispatch_no)
+        return
+    with runtime.stops.running(job) as stop, structlog.contextvars.bound_contextvars(cid=row["cid"], job=job):
+        if row["cancel_requested"]:
+            stop.set()
+        context = JobContext(
+            job=job,
+            tenant=row["tenant"],
+            payload=row["payload"],
+            cid=row["cid"],
+            stop=stop,
+            deadline=Deadline.after_ms(int(JOB_TYPES[row["type"]].limit_s * 1000)),
+        )
+        _logger.info("job runs", type=row["type"], attempt=row["attempts"])
+        try:
+            result = works[row["type"]](context)
+        except StoppedError:
+            jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped")
+        except OrchestratorError as exc:
+            _fail(row, exc, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
+        except Exception as exc:  # the job runner's outermost edge: the row must say that it failed
+            _logger.exception("job failed")
+            _fail(row, EngineError(type(exc).__name__, engine=row["type"]), retryable=False)
+        else:
+            jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result)
+            _logger.info("job done", type=row["type"])
+
+
+def _fail(row: Mapping[str, Any], error: OrchestratorError, *, retryable: bool) -> None:
+    _logger.warning("job fails", type=row["type"], code=error.code, reason=str(error))
+    if retryable and row["attempts"] < row["max_attempts"]:
+        rng = random.Random()
+        delay_s = next_delay_s(2.0 ** row["attempts"], base_s=2, cap_s=60, rng=rng)
+        jobs.retry(rw(), job=row["job"], fence=row["fence"], error=str(error), delay_s=delay_s)
+    else:
+        jobs.end(rw(), job=row["job"], fence=row["fence"], state="FAILED", result=None, error=str(error))

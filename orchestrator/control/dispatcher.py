@@ -1,0 +1,204 @@
+"""The dispatcher: the only publisher of first hops, a plain process that lives while the broker is down.
+
+Each round releases what has room, tells who waits, ends what nobody else will
+end, and relays what left with a transaction. A round is begun by a wake-up or
+by the poll behind it, whose deadline is fixed: a stream of wake-ups can't put
+the sweeps off.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator import ids, publish
+from orchestrator.control.leader import Leader
+from orchestrator.control.relay import relay
+from orchestrator.control.sweep import end_overdue
+from orchestrator.control.waiting import Waiting
+from orchestrator.errors import StoreDownError
+from orchestrator.events import TurnAccepted
+from orchestrator.log.keys import Keys
+from orchestrator.log.writer import LogWriter
+from orchestrator.publish import HopMessage
+from orchestrator.queues import QUEUES
+from orchestrator.resilience.retry import next_delay_s
+from orchestrator.store import dispatching
+from orchestrator.store.engine import rw
+from orchestrator.store.rows import Row
+
+POLL_S = 0.5
+SWEEP_S = 1.0
+#: Queues that a turn's first hop can go to.
+_FIRST_QUEUES = ("gpu", "sql", "llm")
+_JOB_QUEUES = ("jobs", "batch", "gpu.bulk")
+_logger = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """One dispatching process; several may run, one leads."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._writer = LogWriter(redis, keys)
+        self._leader = Leader()
+        self._waiting = Waiting(self._writer)
+        self._rng = random.Random()
+        self._leave = False
+
+    def stop(self) -> None:
+        """End after the round that runs."""
+        self._leave = True
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        delay_s, sweep_at_s = 0.2, 0.0
+        listener = _Wake(self._redis, self._keys)
+        while not self._leave:
+            try:
+                if not self._leader.lead():
+                    time.sleep(POLL_S)
+                    continue
+                self.release()
+                if time.monotonic() >= sweep_at_s:
+                    sweep_at_s = time.monotonic() + SWEEP_S
+                    self.sweep()
+                delay_s = 0.2
+                listener.wait(POLL_S)
+            except (StoreDownError, BrokerError, RedisError, OSError) as exc:
+                # Nothing is lost: the rows wait. After the database was away a whole lease passes before anybody
+                # is judged dead, as the dead man's heartbeat had nowhere to go.
+                delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=3, rng=self._rng)
+                _logger.warning("round failed", error=type(exc).__name__, reason=str(exc)[:200])
+                time.sleep(delay_s)
+            except Exception:  # a background loop must survive
+                _logger.exception("round failed")
+                time.sleep(1)
+        self._leader.resign()
+        listener.close()
+
+    def release(self) -> None:
+        """Publish what has room: the rest of classified turns first, then new turns, then jobs."""
+        self._notice_forgetful_broker()
+        held = dispatching.held(rw())
+        self._release_rest(held)
+        for queue in _FIRST_QUEUES:
+            room = QUEUES[queue].admitted - held.get(queue, 0)
+            if room > 0:
+                for row in dispatching.release_first(rw(), queue=queue, room=room):
+                    self._start(row)
+        for queue in _JOB_QUEUES:
+            room = QUEUES[queue].admitted - held.get(queue, 0)
+            if room > 0:
+                for row in dispatching.release_jobs(rw(), queue=queue, room=room):
+                    _send_job(row)
+
+    def sweep(self) -> None:
+        """Tell who waits, end what is overdue, append endings that their winner could not."""
+        self._waiting.tell()
+        end_overdue(self._writer)
+        relay(self._writer, self._rng)
+
+    def _start(self, row: Row) -> None:
+        # Here as well as in the gateway, under the same key: the gateway may have died after its commit.
+        self._writer.append(
+            row["conversation"],
+            TurnAccepted(turn=row["turn"], text=row["text"], user=row["user"], parent=row["parent"]),
+            fence=row["fence"],
+            cid=row["cid"],
+            asserted=True,
+        )
+        publish.send_hops(_messages(row, row["rest"]), cid=row["cid"])
+        _logger.info(
+            "turn dispatched", turn=row["turn"], hop=row["hop"], dispatch_no=row["dispatch_no"], cid=row["cid"]
+        )
+
+    def _release_rest(self, held: dict[str, int]) -> None:
+        for row in dispatching.waiting_rest(rw()):
+            hops = row["rest"]
+            if any(held.get(hop["queue"], 0) >= QUEUES[hop["queue"]].admitted for hop in hops):
+                # In order: whoever came first gets the next place, so nobody behind may overtake.
+                return
+            if not dispatching.release_rest(rw(), turn=row["turn"], fence=row["fence"]):
+                continue
+            for hop in hops:
+                held[hop["queue"]] = held.get(hop["queue"], 0) + 1
+            first, *rest = hops
+            publish.send_hops(_messages({**row, **first, "dispatch_no": 1}, rest), cid=row["cid"])
+            _logger.info("rest dispatched", turn=row["turn"], hops=[hop["hop"] for hop in hops], cid=row["cid"])
+
+    def _notice_forgetful_broker(self) -> None:
+        """Send everything again when the broker's incarnation is gone: it lost its memory, and our messages with it."""
+        fresh = self._redis.set(self._keys.incarnation(), ids.new_id("brk"), nx=True)
+        if not fresh:
+            return
+        again = dispatching.send_again(rw())
+        for row in again:
+            publish.send_hops(_messages(row, row["rest"]), cid=row["cid"])
+        again_jobs = dispatching.send_jobs_again(rw())
+        for row in again_jobs:
+            _send_job(row)
+        if again or again_jobs:
+            _logger.warning("broker had forgotten; sent again", turns=len(again), jobs=len(again_jobs))
+
+
+def _messages(row: Mapping[str, object], rest: list[dict[str, object]]) -> list[HopMessage]:
+    first = HopMessage(
+        turn=str(row["turn"]),
+        fence=int(str(row["fence"])),
+        hop=str(row["hop"]),
+        queue=str(row["queue"]),
+        dispatch_no=int(str(row["dispatch_no"])),
+    )
+    return [
+        first,
+        *(
+            HopMessage(
+                turn=first.turn,
+                fence=first.fence,
+                hop=str(hop["hop"]),
+                queue=str(hop["queue"]),
+                dispatch_no=int(str(hop.get("dispatch_no", 1))),
+            )
+            for hop in rest
+        ),
+    ]
+
+
+def _send_job(row: Row) -> None:
+    publish.send_job(
+        job=row["job"], fence=row["fence"], dispatch_no=row["dispatch_no"], queue=row["queue"], cid=row["cid"]
+    )
+    _logger.info("job dispatched", job=row["job"], type=row["type"], cid=row["cid"])
+
+
+class _Wake:
+    """Waits for a wake-up on Redis, or for the time to pass when there is none to hear."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._channel = keys.wake()
+        self._subscribed = False
+
+    def wait(self, limit_s: float) -> None:
+        """Return at the next wake-up, or after `limit_s`; further wake-ups that came with it are taken as one."""
+        until = time.monotonic() + limit_s
+        if not self._subscribed:
+            self._pubsub.subscribe(self._channel)
+            self._subscribed = True
+        while (left_s := until - time.monotonic()) > 0:
+            if self._pubsub.get_message(timeout=left_s) is not None:
+                while self._pubsub.get_message(timeout=0) is not None:
+                    pass
+                return
+
+    def close(self) -> None:
+        """Leave the channel."""
+        self._pubsub.close()

@@ -1,0 +1,66 @@
+"""One leader among dispatchers: an advisory lock on a session that dies with a frozen process."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from orchestrator.store.engine import direct
+from orchestrator.store.rows import one_row
+
+#: Any number; the same in every dispatcher of a deployment's database.
+LOCK = 7_219_334_501
+TOUCH_S = 2.0
+#: The server ends a session that is silent for so long: a frozen leader's TCP would hold the lock for ever.
+IDLE_S = 6
+_logger = structlog.get_logger(__name__)
+
+
+class Leader:
+    """Holds the lock or not; `lead` keeps it and says which."""
+
+    def __init__(self) -> None:
+        self._session: Connection | None = None
+        self._touched_at_s = 0.0
+
+    def lead(self) -> bool:
+        """Return whether this process leads now, taking the lock if it is free.
+
+        The session is touched at most every 2 s; a lost session means a lost lock.
+        """
+        try:
+            if self._session is None:
+                return self._take()
+            if time.monotonic() - self._touched_at_s >= TOUCH_S:
+                one_row(self._session, "SELECT 1 AS one")
+                self._touched_at_s = time.monotonic()
+        except Exception as exc:  # whatever the driver says of a dead session, the lock is gone
+            _logger.warning("leadership lost", error=type(exc).__name__)
+            self.resign()
+            return False
+        return True
+
+    def resign(self) -> None:
+        """Give the lock up by closing its session."""
+        if self._session is not None:
+            try:
+                self._session.invalidate()
+                self._session.close()
+            except SQLAlchemyError as exc:
+                _logger.debug("session was dead", error=type(exc).__name__)
+            self._session = None
+
+    def _take(self) -> bool:
+        session = direct().connect()
+        one_row(session, f"SET idle_session_timeout = '{IDLE_S}s'")
+        row = one_row(session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
+        if row is None or not row["got"]:
+            session.invalidate()
+            session.close()
+            return False
+        self._session, self._touched_at_s = session, time.monotonic()
+        _logger.info("leading")
+        return True

@@ -1,0 +1,195 @@
+"""Run one hop: claim it, say that it started, do it, and see that whatever happens ends the turn once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+
+from orchestrator import catalogue
+from orchestrator.chat import ending
+from orchestrator.chat.plan import Hop
+from orchestrator.errors import (
+    DependencyDownError,
+    EngineError,
+    OrchestratorError,
+    StoppedError,
+    StoreDownError,
+)
+from orchestrator.events import Reached, StageStarted, TurnCancelled, TurnFailed
+from orchestrator.log.turn_log import LostTurnError, TurnLog
+from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.runtime import Runtime
+from orchestrator.publish import HopMessage
+from orchestrator.resilience.deadline import Deadline
+from orchestrator.resilience.retry import next_delay_s
+from orchestrator.store import claiming, dispatching
+from orchestrator.store.engine import rw
+
+_T = TypeVar("_T")
+Body = Callable[[Context], Sequence[HopMessage]]
+
+#: A stage that has less left says so instead of starting.
+LEAST_S: Mapping[Hop, float] = {"classify": 0.05, "embed": 0.05, "sql": 0.1, "rag": 0.1, "llm": 0.2}
+TRIES = 3
+#: How long an ending waits for a Redis that is away before the relay takes over.
+SETTLE_S = 1.0
+_REACHED: Mapping[Hop, Reached] = {"classify": "gpu", "embed": "gpu", "sql": "sql", "rag": "sql", "llm": "llm"}
+_logger = structlog.get_logger(__name__)
+
+
+def run_stage(
+    hop: Hop, body: Body, *, runtime: Runtime, turn: str, fence: int, dispatch_no: int
+) -> Sequence[HopMessage]:
+    """Run `body` for a claimed hop and return the hops it wants published; none when it had no claim or ended the turn.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer the claim; nothing was done.
+    """
+    row = claiming.claim(
+        rw(),
+        turn=turn,
+        fence=fence,
+        hop=hop,
+        dispatch_no=dispatch_no,
+        owner=runtime.incarnation,
+        worker=runtime.worker,
+    )
+    if row is None or row["stage"] is None:
+        # A repeated message, an old number, or a turn that has ended: somebody else has it or nobody needs it.
+        _logger.info("claim refused", dispatch_no=dispatch_no, state=row["state"] if row else "absent")
+        return ()
+    with runtime.stops.running(turn) as stop:
+        context = Context(
+            runtime=runtime,
+            hop=hop,
+            row=row,
+            log=TurnLog(
+                runtime.writer,
+                conversation=row["conversation"],
+                turn=turn,
+                fence=fence,
+                cid=row["cid"],
+                current_fence=lambda: claiming.current_fence(rw(), turn),
+            ),
+            stop=stop,
+            deadline=Deadline.after_ms(int(row["remaining_ms"])),
+        )
+        if row["cancel_requested"]:
+            stop.set()
+        return _guarded(context, body)
+
+
+def _guarded(context: Context, body: Body) -> Sequence[HopMessage]:
+    try:
+        context.log.say(
+            StageStarted(
+                turn=context.turn,
+                attempt=context.fence,
+                stage=context.stage,
+                worker=context.runtime.worker,
+                queue_wait_ms=int(context.row["queue_wait_ms"]),
+            )
+        )
+        if context.stop.is_set():
+            raise StoppedError(_REACHED[context.hop])
+        context.deadline.require(LEAST_S[context.hop], stage=context.stage)
+        return body(context)
+    except LostTurnError as exc:
+        _logger.info("stage stops: its turn is lost", reason=str(exc))
+    except StoppedError as exc:
+        _end_cancelled(context, exc)
+    except OrchestratorError as exc:
+        _end_failed(context, exc)
+    except Exception:  # the stage's outermost edge: the user must hear of it, and the log must hold the trace
+        _logger.exception("stage failed")
+        _end_failed(context, EngineError("unexpected", engine=context.hop))
+    return ()
+
+
+def with_retries(context: Context, work: Callable[[], _T]) -> _T:
+    """Do `work`, trying again after a passing failure of a dependency while time is left.
+
+    In place, holding the slot: waits are short, and a message with a countdown would leave the row's claim behind.
+
+    Raises:
+        OrchestratorError: what `work` raised the last time, or at once when trying again can't help.
+    """
+    rng, delay_s = random.Random(), 0.2
+    for attempt in range(1, TRIES + 1):
+        try:
+            return work()
+        except (DependencyDownError, EngineError) as exc:
+            passing = exc.transient if isinstance(exc, EngineError) else exc.retryable
+            delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=2.0, rng=rng)
+            if not passing or attempt == TRIES or context.deadline.remaining_s() < delay_s + 1:
+                raise
+            _logger.warning("trying again", attempt=attempt, delay_s=round(delay_s, 2), error=str(exc))
+            if context.stop.wait(delay_s):
+                raise StoppedError(_REACHED[context.hop]) from exc
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def end(context: Context, event: ending.Ending, *, summary: str = "") -> bool:
+    """Commit an ending, then append it; return whether this call ended the turn.
+
+    PostgreSQL away: tried again while the deadline lasts, as an answer in memory is worth waiting for.
+    Redis away: the relay appends the event from the outbox.
+    """
+    committed = _commit(context, event, summary)
+    if not committed:
+        _logger.info("ended by somebody else", event_type=event.type)
+        return False
+    try:
+        context.log.say(event)
+        if context.log.settle(SETTLE_S):
+            dispatching.done_outbox(rw(), kind="ending", keys=[context.turn])
+    except (LostTurnError, StoreDownError) as exc:
+        # CLOSED means that the relay was faster; an open row is only appended once more, under the same key.
+        _logger.info("ending left to the relay", reason=str(exc))
+    return True
+
+
+def _commit(context: Context, event: ending.Ending, summary: str) -> bool:
+    rng, delay_s = random.Random(), 0.1
+    while True:
+        try:
+            return ending.commit(
+                event,
+                fence=context.fence,
+                conversation=context.row["conversation"],
+                cid=context.row["cid"],
+                summary=summary,
+            )
+        except StoreDownError:
+            delay_s = next_delay_s(delay_s, base_s=0.1, cap_s=2.0, rng=rng)
+            if context.deadline.remaining_s() < delay_s:
+                raise
+            _logger.warning("ending not yet committed", retry_s=round(delay_s, 2))
+            context.stop.wait(delay_s)
+
+
+def _end_failed(context: Context, error: OrchestratorError) -> None:
+    _logger.info("turn fails", code=error.code, reason=str(error))
+    event = TurnFailed(
+        turn=context.turn,
+        code=error.code,
+        message=catalogue.of_error(error, context.language),
+        retryable=error.transient if isinstance(error, EngineError) else error.retryable,
+        timeline=context.timeline("failed"),
+    )
+    end(context, event, summary=error.code)
+
+
+def _end_cancelled(context: Context, stopped: StoppedError) -> None:
+    event = TurnCancelled(
+        turn=context.turn,
+        code="cancelled",
+        message=catalogue.text("cancelled.by_user", context.language),
+        retryable=False,
+        timeline=context.timeline("stopped"),
+        reached=(stopped.reached,),
+    )
+    end(context, event, summary="stopped")

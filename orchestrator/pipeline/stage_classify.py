@@ -1,0 +1,122 @@
+"""The stages of the gpu worker: which way a question goes, and its vector when that came without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator import catalogue
+from orchestrator.chat import plan
+from orchestrator.engines.classifier import Classification
+from orchestrator.engines.gpu import GpuEngines
+from orchestrator.errors import NoAnswerError
+from orchestrator.events import Route, TurnRouted
+from orchestrator.log.turn_log import LostTurnError
+from orchestrator.pipeline import vectors
+from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.run_stage import with_retries
+from orchestrator.publish import HopMessage
+from orchestrator.queues import QUEUES
+from orchestrator.store import claiming
+from orchestrator.store.engine import rw
+
+#: Longest wait for the batcher; a question takes milliseconds, so this is a stuck model.
+WAIT_S = 30.0
+
+
+def decide(found: Classification, *, threshold: float) -> tuple[Route, float, bool]:
+    """Return (route, confidence, sure): below the threshold the turn goes to `chat`, which asks back."""
+    route, confidence = found.ranked()[0]
+    return (route, confidence, True) if confidence >= threshold else ("chat", confidence, False)
+
+
+def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
+    """Route the turn, commit the plan, and return the rest of the route if it was admitted.
+
+    Raises:
+        NoAnswerError: the route is `job`, which is not available yet.
+    """
+    if context.row["forced_route"] == "job":
+        raise NoAnswerError("jobs are not available yet", detail_key="jobs.not_yet")
+    found = with_retries(
+        context,
+        lambda: engines.classify(
+            context.row["text"], stop=context.stop, timeout_s=min(WAIT_S, context.deadline.remaining_s())
+        ),
+    )
+    route, confidence, sure = decide(found, threshold=engines.threshold)
+    routed = TurnRouted(
+        turn=context.turn,
+        route=route,
+        confidence=round(confidence, 4),
+        alternatives=tuple(
+            {"route": other, "confidence": round(score, 4)} for other, score in found.ranked() if other != route
+        ),
+    )
+    if route == "job":
+        context.log.say(routed)
+        raise NoAnswerError("jobs are not available yet", detail_key="jobs.not_yet")
+    percent = round(confidence * 100)
+    summary = (
+        catalogue.text(
+            "summary.classify",
+            context.language,
+            route=catalogue.text(f"route.{route}", context.language),
+            percent=percent,
+        )
+        if sure
+        else catalogue.text("summary.classify_unsure", context.language, percent=percent)
+    )
+    usable = found.embedding if engines.shares_encoder else None
+    hops = plan.rest_of(route, has_embedding=usable is not None)
+    carries: dict[str, object] = {}
+    if usable is not None and route == "rag":
+        carries["rag"] = {"embedding": vectors.pack(usable)}
+    if not sure:
+        carries["llm"] = {"ask_back": [name for name, _ in found.ranked()[:3]]}
+    # The row first, then the log, then the message: whoever reads the next hop's events has read these.
+    planned = claiming.plan(
+        rw(),
+        stage=context.row["stage"],
+        route=route,
+        confidence=confidence,
+        summary=summary,
+        rest=[
+            {
+                "hop": hop,
+                "place": place,
+                "queue": plan.QUEUE_OF[hop],
+                "admitted": QUEUES[plan.QUEUE_OF[hop]].admitted,
+                "carry": carries.get(hop),
+            }
+            for place, hop in enumerate(hops, start=1)
+        ],
+    )
+    if planned is None:
+        raise LostTurnError("the plan found the turn ended or taken over")
+    context.log.say(routed)
+    context.log.say(context.finished(summary))
+    if not planned["admitted"]:
+        return ()
+    return [
+        HopMessage(turn=context.turn, fence=context.fence, hop=hop, queue=plan.QUEUE_OF[hop], dispatch_no=1)
+        for hop in hops
+    ]
+
+
+def embed(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
+    """Leave the question's vector for `rag`; its start counts as `rag`'s, so no event closes it."""
+    rows = with_retries(
+        context,
+        lambda: engines.embed(
+            [context.row["text"]],
+            lane="gpu",
+            stop=context.stop,
+            timeout_s=min(WAIT_S, context.deadline.remaining_s()),
+        ),
+    )
+    claiming.carry_to(
+        rw(), turn=context.turn, fence=context.fence, hop="rag", carry={"embedding": vectors.pack(rows[0])}
+    )
+    if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=""):
+        raise LostTurnError("the turn ended while the question was embedded")
+    return ()

@@ -1,0 +1,89 @@
+"""The `rag` stage: passages that an answer can cite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator import catalogue, ids
+from orchestrator.engines.retriever import Passage, Retriever
+from orchestrator.events import ArtifactReady
+from orchestrator.log.turn_log import LostTurnError
+from orchestrator.pipeline import vectors
+from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.rag_answer import find_passages
+from orchestrator.pipeline.run_stage import with_retries
+from orchestrator.publish import HopMessage
+from orchestrator.store import claiming
+from orchestrator.store.engine import rw
+
+PREVIEW_PASSAGES = 3
+
+
+def find(context: Context, retriever: Retriever) -> Sequence[HopMessage]:
+    """Find passages, keep them as an artifact and say so.
+
+    Raises:
+        NoAnswerError: nothing in the documents has to do with the question.
+    """
+    packed = context.carry.get("embedding")
+    found = with_retries(
+        context,
+        lambda: find_passages(
+            context.row["text"],
+            vectors.unpack(packed) if packed else None,
+            tenant=context.row["tenant"],
+            retriever=retriever,
+            language=context.language,
+        ),
+    )
+    passages = [wire(n, passage) for n, passage in enumerate(found.passages, start=1)]
+    preview = {"passages": [{**p, "text": p["text"][:400]} for p in passages[:PREVIEW_PASSAGES]]}
+    artifact = claiming.keep_artifact(
+        rw(),
+        artifact=ids.artifact_id(),
+        tenant=context.row["tenant"],
+        turn=context.turn,
+        job=None,
+        step="rag",
+        kind="passages",
+        title=context.row["text"],
+        body={"passages": passages, "confident": found.confident},
+        preview=preview,
+    )
+    summary = catalogue.text("summary.rag", context.language, passages=len(passages))
+    if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=summary):
+        raise LostTurnError("the turn ended while passages were sought")
+    context.log.say(
+        ArtifactReady(
+            turn=context.turn,
+            artifact=artifact,
+            kind="passages",
+            url=f"/api/artifacts/{artifact}",
+            preview=preview,
+            stage="rag",
+        )
+    )
+    context.log.say(context.finished(summary))
+    return ()
+
+
+def wire(n: int, passage: Passage) -> dict[str, Any]:
+    """Return a passage as the contract's artifact holds it, with what a citation needs."""
+    return {
+        "n": n,
+        "chunk": passage.chunk,
+        "document": passage.document,
+        "title": passage.title,
+        "heading": passage.heading,
+        "text": passage.text,
+        "start": passage.start,
+        "end": passage.end,
+        "score": passage.score,
+        "similarity": passage.similarity,
+    }
+
+
+def unwire(body: dict[str, Any]) -> tuple[Passage, ...]:
+    """Return the passages of an artifact's body, in order."""
+    return tuple(Passage(**{name: value for name, value in p.items() if name != "n"}) for p in body["passages"])

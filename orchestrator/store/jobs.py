@@ -1,0 +1,116 @@
+"""Statements of jobs: insert, claim, end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from orchestrator import ids
+from orchestrator.store.engine import json_text
+from orchestrator.store.rows import Row, all_rows, one_row
+
+INSERT = """
+INSERT INTO switchyard_job (id, tenant_id, created_by_id, type, queue, payload, cid)
+VALUES (:job, :tenant, CAST(:user AS text), :type, :queue, CAST(:payload AS jsonb), :cid)
+"""
+
+#: One row a tenant and fire time, however many schedulers try.
+FIRE = """
+INSERT INTO switchyard_job (id, tenant_id, type, queue, payload, cid, schedule, fire_time)
+SELECT 'job_' || replace(gen_random_uuid()::text, '-', ''), n.id, :type, :queue, CAST(:payload AS jsonb), :cid,
+       :schedule || ':' || n.slug, :fire_time
+FROM switchyard_tenant n WHERE n.is_active
+ON CONFLICT (schedule, fire_time) DO NOTHING
+RETURNING id
+"""
+
+LAST_FIRE = "SELECT max(fire_time) AS fired FROM switchyard_job WHERE schedule LIKE :schedule || ':%'"
+
+CLAIM = """
+UPDATE switchyard_job SET state = 'RUNNING', owner = :owner, worker = :worker, attempts = attempts + 1,
+       started_at = now()
+WHERE id = :job AND fence = :fence AND dispatch_no = :dispatch_no AND state = 'ASSIGNED'
+RETURNING id AS job, tenant_id AS tenant, type, payload, cid, fence, attempts, max_attempts,
+          cancel_requested_at IS NOT NULL AS cancel_requested
+"""
+
+END = """
+UPDATE switchyard_job SET state = :state, result = CAST(:result AS jsonb), error = :error, ended_at = now()
+WHERE id = :job AND fence = :fence AND state = 'RUNNING' RETURNING id
+"""
+
+RETRY = """
+UPDATE switchyard_job SET state = 'RETRY_WAIT', error = :error, run_at = now() + :delay_s * interval '1 second',
+       owner = NULL
+WHERE id = :job AND fence = :fence AND state = 'RUNNING' RETURNING id
+"""
+
+
+def insert(
+    where: Engine | Connection,
+    *,
+    tenant: str,
+    user: str | None,
+    type: str,
+    queue: str,
+    payload: Mapping[str, object],
+    cid: str,
+) -> str:
+    """Insert a pending job, on a connection as part of its transaction, and return its id."""
+    job = ids.job_id()
+    all_rows(
+        where, INSERT, job=job, tenant=tenant, user=user, type=type, queue=queue, payload=json_text(payload), cid=cid
+    )
+    return job
+
+
+def fire(
+    engine: Engine,
+    *,
+    schedule: str,
+    fire_time: datetime,
+    type: str,
+    queue: str,
+    payload: Mapping[str, object],
+    cid: str,
+) -> int:
+    """Insert the job of one fire time for every active tenant and return how many were new."""
+    return len(
+        all_rows(
+            engine,
+            FIRE,
+            schedule=schedule,
+            fire_time=fire_time,
+            type=type,
+            queue=queue,
+            payload=json_text(payload),
+            cid=cid,
+        )
+    )
+
+
+def last_fire(engine: Engine, schedule: str) -> datetime | None:
+    """Return when a schedule last fired, or None."""
+    row = one_row(engine, LAST_FIRE, schedule=schedule)
+    fired: datetime | None = row["fired"] if row else None
+    return fired
+
+
+def claim(engine: Engine, *, job: str, fence: int, dispatch_no: int, owner: str, worker: str) -> Row | None:
+    """Claim an assigned job; None when the message is old or a repeat."""
+    return one_row(engine, CLAIM, job=job, fence=fence, dispatch_no=dispatch_no, owner=owner, worker=worker)
+
+
+def end(
+    engine: Engine, *, job: str, fence: int, state: str, result: Mapping[str, object] | None, error: str = ""
+) -> bool:
+    """End a running job; False when it is no longer ours."""
+    values = {"job": job, "fence": fence, "state": state, "error": error[:2000]}
+    return one_row(engine, END, **values, result=json_text(result) if result is not None else None) is not None
+
+
+def retry(engine: Engine, *, job: str, fence: int, error: str, delay_s: float) -> bool:
+    """Put a running job back for later; False when it is no longer ours."""
+    return one_row(engine, RETRY, job=job, fence=fence, error=error[:2000], delay_s=delay_s) is not None

@@ -1,0 +1,34 @@
+"""Keep a tenant's secret in a row: encrypted with the field key, readable by nobody who has only the database."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+
+from orchestrator.errors import ConflictError
+
+
+def seal(text: str) -> bytes:
+    """Return `text` encrypted and authenticated."""
+    return _fernet().encrypt(text.encode())
+
+
+def unseal(sealed: bytes) -> str:
+    """Return the text behind `sealed`.
+
+    Raises:
+        ConflictError: it was sealed with another field key.
+    """
+    try:
+        return _fernet().decrypt(sealed).decode()
+    except InvalidToken:
+        raise ConflictError("sealed with another SWITCHYARD_FIELD_KEY") from None
+
+
+def _fernet() -> Fernet:
+    # The key is at least 32 random characters, so one hash makes Fernet's 32 bytes of it.
+    digest = hashlib.sha256(settings.SWITCHYARD.field_key.get_secret_value().encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

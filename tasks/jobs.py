@@ -1,0 +1,30 @@
+"""The task of every job: its message is a wake-up, acknowledged early; the row's lease recovers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+from celery import Task
+
+from orchestrator.automation import clean_up, ingestion, reports
+from orchestrator.automation.run_job import Work, run_job
+from orchestrator.celery import app
+from orchestrator.pipeline import runtime
+from tasks import engines
+
+#: Job type -> what does it.
+WORKS: Mapping[str, Work] = {
+    "read_document": ingestion.read_document,
+    "embed_document": partial(ingestion.embed_document, engines=engines.gpu, retriever=engines.retriever),
+    "sales_report": partial(reports.sales_report, warehouses=engines.warehouses, llm=engines.llm),
+    "clean_up": clean_up.clean_up,
+}
+
+
+@app.task(bind=True, name="jobs.run", queue="jobs", acks_late=False, ignore_result=True)
+def run(self: Task, *, job: str, fence: int, dispatch_no: int) -> None:  # type: ignore[type-arg]  # as in tasks.base
+    """Run a job's current attempt."""
+    with structlog.contextvars.bound_contextvars(task=self.request.id):
+        run_job(WORKS, runtime=runtime.current(), job=job, fence=fence, dispatch_no=dispatch_no)

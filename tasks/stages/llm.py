@@ -1,0 +1,22 @@
+"""The llm worker's task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.celery import app
+from orchestrator.pipeline import stage_llm
+from orchestrator.pipeline.context import Context
+from orchestrator.publish import HopMessage
+from tasks import engines
+from tasks.base import StageTask
+
+
+@app.task(bind=True, base=StageTask, name="stages.llm", queue="llm")
+def llm(self: StageTask, *, turn: str, fence: int, dispatch_no: int) -> None:
+    """Write a turn's answer."""
+    self.run_hop("llm", _body, turn=turn, fence=fence, dispatch_no=dispatch_no)
+
+
+def _body(context: Context) -> Sequence[HopMessage]:
+    return stage_llm.write(context, engines.llm(), engines.warehouses().of(context.row["tenant"]))

@@ -1,0 +1,80 @@
+"""A worker process' life: logs, identity, heartbeat, cancel signals, and models loaded before work is taken."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+from celery.signals import (
+    celeryd_after_setup,
+    celeryd_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
+
+from orchestrator import logs
+from orchestrator.control.cancel_listener import CancelListener
+from orchestrator.control.heartbeat import Heartbeat
+from orchestrator.pipeline import runtime
+from orchestrator.store import engine as store
+from tasks import engines
+
+_logger = structlog.get_logger(__name__)
+#: Queues whose tasks need the models.
+_MODEL_QUEUES = frozenset({"gpu", "gpu.bulk"})
+
+
+class _Life:
+    """What `celeryd_after_setup` begins and `worker_shutdown` ends."""
+
+    heartbeat: Heartbeat | None = None
+    listener: CancelListener | None = None
+
+
+@celeryd_init.connect
+def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what they like
+    logs.configure(sender.split("@", maxsplit=1)[0])
+    # One line a task comes from our own stages, with the turn; Celery's would double it.
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@celeryd_after_setup.connect
+def _begin(sender: str, instance: Any, **_: Any) -> None:
+    queues = sorted(instance.app.amqp.queues.consume_from)
+    here = runtime.start(sender.split("@", maxsplit=1)[0])
+    if _MODEL_QUEUES & set(queues):
+        engines.gpu()
+    _Life.heartbeat = Heartbeat(
+        incarnation=here.incarnation, name=here.worker, role="worker", queues=queues, stops=here.stops
+    )
+    _Life.listener = CancelListener(here.redis, here.keys, here.stops)
+    _Life.listener.start()
+
+
+@worker_ready.connect
+def _ready(**_: Any) -> None:
+    # Only now: readiness counts heartbeats, and a worker that still loads its model takes no work.
+    if _Life.heartbeat is not None:
+        _Life.heartbeat.start()
+    _logger.info("worker ready")
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    if _Life.heartbeat is not None:
+        _Life.heartbeat.draining = True
+    _logger.info("worker drains")
+
+
+@worker_shutdown.connect
+def _end(**_: Any) -> None:
+    if _Life.listener is not None:
+        _Life.listener.stop()
+    runtime.current().flusher.close()
+    if _Life.heartbeat is not None:
+        _Life.heartbeat.stop()
+    store.close()
+    _logger.info("worker left")
