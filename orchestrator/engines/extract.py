@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from orchestrator.engines.words import fold, terms
+from orchestrator.engines.lexicon import asked
+from orchestrator.engines.words import fold, guess_language, terms
 
 #: An end of sentence, its closing quotes or brackets, then room before something that can open a sentence.
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[A-ZÁÉÍÓÚÜÑ0-9])")
@@ -60,22 +61,31 @@ def sentences(text: str) -> list[Sentence]:
 def best_sentence_spans(question: str, text: str, *, language: str, limit: int) -> list[Sentence]:
     """Return at most `limit` sentences of `text` that say most about `question`, in reading order.
 
-    A question word that few sentences hold weighs more than one that all do; a figure
-    counts where a quantity is asked for; a sentence inherits a part of what the one before
-    it scored. Nothing in common gives the first sentences: the passage as a whole was
-    found for the question, so its opening is the best guess.
+    `language` is the question's; the text may be in the other one. A question word that few
+    sentences hold weighs more than one that all do; a figure counts where a quantity is
+    asked for; a sentence inherits a part of what the one before it scored. Nothing in
+    common gives the first sentences: the passage as a whole was found for the question,
+    so its opening is the best guess.
     """
     candidates = sentences(text)
     if len(candidates) <= limit:
         return candidates
-    asked = set(terms(question, language))
-    held = [set(terms(sentence.text, language)) for sentence in candidates]
-    spread = Counter(term for bag in held for term in bag & asked)
+    spoken = guess_language(text)
+    # A concept is the question's word or its translation into the language of the text.
+    concepts = {
+        term: one.concept
+        for one in asked(question, language)
+        if one.language == spoken
+        for term in terms(one.word, spoken)
+    }
+    bags = [terms(sentence.text, spoken) for sentence in candidates]
+    held = [{concepts[term] for term in bag if term in concepts} for bag in bags]
+    spread = Counter(concept for holds in held for concept in holds)
     wants_figure = bool(_QUANTITY.search(fold(question)))
 
     own = [
-        sum(math.log(1 + len(candidates) / spread[term]) for term in bag & asked) / (1 + 0.02 * len(bag))
-        for bag in held
+        sum(math.log(1 + len(candidates) / spread[concept]) for concept in holds) / (1 + 0.02 * len(bag))
+        for holds, bag in zip(held, bags, strict=True)
     ]
     scores = []
     for at, sentence in enumerate(candidates):

@@ -37,6 +37,14 @@ def test_a_spanish_question_finds_its_sentence_in_a_spanish_text() -> None:
     assert found == ["Cada empleado tiene 22 días laborables de vacaciones al año."]
 
 
+def test_a_question_finds_its_sentence_in_a_text_of_the_other_language() -> None:
+    english = best_sentences("¿Quién lava el uniforme?", TIPS, language="es", limit=1)
+    spanish = best_sentences("How many days of holiday do I get?", VACACIONES, language="en", limit=1)
+
+    assert english == ["Uniforms are washed by the company."]
+    assert spanish == ["Cada empleado tiene 22 días laborables de vacaciones al año."]
+
+
 def test_a_question_without_a_word_in_common_gives_the_opening() -> None:
     found = best_sentences("zebra quantum?", TIPS, language="en", limit=1)
 
