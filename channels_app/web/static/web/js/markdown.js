@@ -64,7 +64,7 @@ function splitMarks(text, mark) {
     const elements = numbers(match[1]).map(mark).filter(Boolean);
     if (elements.length === 0) continue;
     // A space, or the edge of the box, would let the mark fall onto the next line, alone.
-    parts.push(text.slice(from, match.index).replace(/ $/, "") + JOINER, ...elements, JOINER);
+    parts.push(text.slice(from, match.index).replace(/ $/, ""), ...elements.flatMap((element) => [JOINER, element]), JOINER);
     from = match.index + match[0].length;
   }
   parts.push(text.slice(from));
