@@ -24,6 +24,8 @@ def ngrams(text: str) -> Iterator[str]:
     """
     plain = "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(char))
     words = ["#" if token.isdecimal() else token for token in _TOKEN.findall(plain)]
+    if not words:
+        return
     yield from (f"w {word}" for word in words)
     yield from (f"p {left} {right}" for left, right in zip(["^", *words], [*words, "$"], strict=True))
     for word in words:
