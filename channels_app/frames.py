@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from orchestrator.errors import BadFrameError, InvalidInputError, OrchestratorError, RateLimitedError, TooBigError
+from orchestrator.errors import BadFrameError, OrchestratorError, RateLimitedError
 
-#: Gives the sentence for a key of the catalogue, in the user's language.
-Say = Callable[..., str]
+#: Says an error in the user's language.
+Say = Callable[[OrchestratorError], str]
 
 HEARTBEAT_MS = 30_000
 TIMEOUT_MS = 60_000
@@ -67,14 +67,9 @@ def frame(
 def error_data(error: OrchestratorError, say: Say) -> dict[str, Any]:
     """Return the `data` of an `error` frame; what the exception itself says stays in the logs."""
     code = error.frame_code if isinstance(error, BadFrameError) else error.code
-    facts: dict[str, object] = {}
-    if isinstance(error, TooBigError):
-        facts["limit"] = error.limit
-    if isinstance(error, InvalidInputError) and error.field:
-        facts["field"] = error.field
     return {
         "code": code,
-        "message": say(error.detail_key or f"error.{code}", **facts),
+        "message": say(error),
         "retryable": error.retryable,
         "retry_after_ms": error.retry_after_ms if isinstance(error, RateLimitedError) else None,
     }

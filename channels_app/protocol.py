@@ -148,7 +148,7 @@ def _read(envelope: dict[str, Any], client_id: str | None, conversation: str | N
     if not isinstance(kind, str):
         raise BadFrameError("`type` is not a string", frame_code="bad_frame")
     if kind in _LATER:
-        raise InvalidInputError(f"{kind} is not available yet", field="type", detail_key="error.not_available")
+        raise InvalidInputError(f"{kind} is not available yet", field="type", detail_key="error.not_yet")
     if kind not in _PAYLOADS:
         raise BadFrameError("unknown type", frame_code="unknown_type")
     if not isinstance(data, dict):
@@ -176,7 +176,7 @@ def _check_send(payload: SendPayload, conversation: str | None) -> None:
         raise InvalidInputError(
             f"when_busy {payload.when_busy} is not available yet",
             field="data.when_busy",
-            detail_key="error.not_available",
+            detail_key="error.not_yet",
         )
     if conversation is None:
         raise InvalidInputError(

@@ -25,7 +25,7 @@ def a_connection(**limits: Any) -> Connection:
         wall_s=1_000.0,
         token_expires_in_s=900,
         replica="r1",
-        say=lambda key, **facts: key,
+        say=lambda error: f"error.{error.code}",
         new_cid=lambda: "cid",
         limits=Limits(**limits),
     )

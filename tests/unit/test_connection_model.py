@@ -112,7 +112,7 @@ class Socket(RuleBasedStateMachine):
             wall_s=0.0,
             token_expires_in_s=10**9,
             replica="r",
-            say=lambda key, **facts: key,
+            say=lambda error: f"error.{error.code}",
             new_cid=lambda: "cid",
         )
         self.joined = False

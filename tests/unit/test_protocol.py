@@ -28,7 +28,7 @@ def wire(type: object = "chat.send", data: object = None, **envelope: object) ->
 def refused(text: str) -> tuple[Rejected, str]:
     frame = parse(text)
     assert isinstance(frame, Rejected)
-    return frame, error_data(frame.error, lambda key, **facts: key)["code"]
+    return frame, error_data(frame.error, lambda error: f"error.{error.code}")["code"]
 
 
 def accepted(text: str) -> ClientFrame:

@@ -1,0 +1,179 @@
+"""daphne without its rough edges: bounds in both directions, real close codes, no lost applications.
+
+Each override answers something that daphne 4.2.3 does and that was reproduced:
+`send` never waits, so a slow reader fills the memory; frames are queued without
+bound, so a flooding client does; at shutdown applications are not always
+cancelled; a failed listen ends with exit code 0. Twisted's private buffer
+fields are touched, so the versions are pinned and tests hold the behaviour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import structlog
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import defer, reactor
+
+from channels_app.protocol import HARD_MAX_BYTES
+
+#: Bytes a transport may hold before `send` waits, and until it goes on.
+_OUT_HIGH, _OUT_LOW = 262_144, 65_536
+#: Frames an application may leave unread before the transport is paused, and until it goes on.
+_IN_HIGH, _IN_LOW = 32, 8
+#: A transport that takes nothing for this long is cut.
+_STALL_S = 30.0
+_POLL_S = 0.02
+#: Time for a client to read what is under way and to answer a close frame.
+_CLOSE_HANDSHAKE_S = 10
+
+log = structlog.get_logger(__name__)
+
+
+class GatewayProtocol(WebSocketProtocol):
+    """A WebSocket that is paused while its application doesn't keep up."""
+
+    _paused = False
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Queue a message; pause the transport when too many wait."""
+        super().onMessage(payload, isBinary)
+        if not self._paused and self.application_queue.qsize() >= _IN_HIGH:
+            self._paused = True
+            self.transport.pauseProducing()
+            asyncio.get_running_loop().call_later(_POLL_S, self._resume)
+
+    def _resume(self) -> None:
+        if self.state != self.STATE_OPEN:
+            return
+        if self.application_queue.qsize() > _IN_LOW:
+            asyncio.get_running_loop().call_later(_POLL_S, self._resume)
+            return
+        self._paused = False
+        self.transport.resumeProducing()
+
+    def handle_reply(self, message: MutableMapping[str, Any]) -> None:
+        """Write a frame that was encoded once for many sockets, or do what daphne does.
+
+        Through `sendFrame`: `sendMessage` would apply the limit for incoming messages to ours.
+        """
+        encoded = message.get("encoded")
+        if encoded is None:
+            super().handle_reply(message)
+        elif self.state == self.STATE_OPEN:
+            self.sendFrame(opcode=1, payload=encoded)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Return what is written but not yet taken by the kernel."""
+        transport = self.transport
+        if transport is None or not hasattr(transport, "dataBuffer"):
+            return 0  # TLS and unix transports buffer elsewhere
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+
+
+class GatewayServer(Server):
+    """The server with our bounds; `failed` tells that it could not listen."""
+
+    def __init__(self, application: Any, *, endpoint: str) -> None:
+        super().__init__(
+            application,
+            endpoints=[endpoint],
+            signal_handlers=False,
+            action_logger=log_action,
+            websocket_timeout=-1,
+            websocket_max_message_size=HARD_MAX_BYTES,
+            websocket_max_frame_size=HARD_MAX_BYTES,
+            application_close_timeout=15,
+            ready_callable=self._prepare,
+            server_name="",
+            verbosity=1,
+        )
+        self.failed = False
+        self._on_ready: list[Callable[[], None]] = []
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop that the reactor runs on."""
+        loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+        return loop
+
+    def on_ready(self, callback: Callable[[], None]) -> None:
+        """Call back once the server listens, before the first event."""
+        self._on_ready.append(callback)
+
+    def _prepare(self) -> None:
+        self.ws_factory.protocol = GatewayProtocol
+        # With `failByDrop` clients would see 1006 where 1009 and 1007 belong.
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_CLOSE_HANDSHAKE_S)
+        for callback in self._on_ready:
+            callback()
+        log.info("listening", addresses=[f"{host}:{port}" for host, port in self.listening_addresses])
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Run the application for a protocol, and tell it what our protocol can do."""
+        if scope["type"] == "websocket":
+            scope["extensions"] = {"switchyard.encoded": {}}
+        return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: MutableMapping[str, Any]) -> None:
+        """Hand a message to the transport, then wait while it holds too much."""
+        await super().handle_reply(protocol, message)
+        if not isinstance(protocol, GatewayProtocol) or protocol.pending_bytes <= _OUT_HIGH:
+            return
+        held, moved_at = protocol.pending_bytes, time.monotonic()
+        while protocol.pending_bytes > _OUT_LOW and not getattr(protocol.transport, "disconnected", True):
+            await asyncio.sleep(_POLL_S)
+            if protocol.pending_bytes < held:
+                held, moved_at = protocol.pending_bytes, time.monotonic()
+            elif time.monotonic() - moved_at > _STALL_S:
+                log.warning("slow reader cut", pending_bytes=protocol.pending_bytes)
+                protocol.transport.abortConnection()
+                return
+
+    def listen_error(self, failure: Any) -> None:
+        """Remember that the port could not be had."""
+        self.failed = True
+        log.critical("cannot listen", reason=failure.getErrorMessage())
+        self.stop()
+
+    def kill_all_applications(self) -> defer.Deferred[Any] | None:
+        """Cancel what still runs when the reactor stops."""
+        waiting = []
+        for details in self.connections.values():
+            # Missing while a handshake is refused; daphne itself fails here with a KeyError.
+            application = details.get("application_instance")
+            if application is not None and not application.done():
+                application.cancel()
+                waiting.append(application)
+        if not waiting:
+            return None
+        ended = defer.Deferred.fromFuture(asyncio.gather(*waiting, return_exceptions=True))
+        ended.addErrback(lambda _: None)
+        return ended
+
+    def stop_listening(self) -> None:
+        """Take no new connections."""
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening() if port is not None else None)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a connection is still being served."""
+        return any("disconnected" not in details for details in self.connections.values())
+
+
+def log_action(protocol: str, action: str, details: dict[str, Any]) -> None:
+    """Log what a connection did; never its query string, which may hold a ticket."""
+    facts = {name: value for name, value in details.items() if name in ("status", "method", "client", "size")}
+    facts["path"] = str(details.get("path", "")).split("?", 1)[0]
+    if "time_taken" in details:
+        facts["duration_ms"] = round(details["time_taken"] * 1000, 1)
+    if protocol == "http":
+        log.info("http", **facts)
+    else:
+        log.debug(f"websocket {action}", **facts)

@@ -1,0 +1,102 @@
+"""Start one gateway: `python -m channels_app.server --index 0` listens on `PORT + index`.
+
+SIGTERM and SIGINT drain it: readiness answers 503, nothing new is accepted,
+sockets hear `server.drain`, then `bye` and 4012 one after the other, requests
+under way end, and the process leaves. A second signal leaves at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from channels_app.readiness import READINESS
+
+if TYPE_CHECKING:
+    from channels_app.daphne_server import GatewayServer
+
+#: The whole drain; the supervisor kills 20 s after SIGTERM.
+DEADLINE_S = 15.0
+#: Sockets closed in a second, so that their clients don't all come back in one instant; at most for `SPREAD_S`.
+CLOSES_PER_S = 200
+SPREAD_S = 8.0
+
+log = structlog.get_logger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m channels_app.server", description="Serve sockets, HTTP and pages.")
+    parser.add_argument("--index", type=int, default=0, help="which gateway this is: it listens on PORT + index")
+    index = parser.parse_args(arguments).index
+    # First: daphne installs Twisted's asyncio reactor as it is imported, which must precede any other use of Twisted.
+    from channels_app.daphne_server import GatewayServer
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings." + os.environ.get("SWITCHYARD_MODE", "dev"))
+    from django.conf import settings
+
+    from channels_app.asgi import application  # loads Django
+    from channels_app.gateway import REPLICA
+    from orchestrator import logs
+
+    environment = settings.SWITCHYARD
+    logs.configure(f"gateway-{index}")
+    REPLICA.name = f"{socket.gethostname()}-{os.getpid()}-{index}"
+    # Colons separate the parts of an endpoint's description, and IPv6 addresses have some.
+    interface = environment.host.replace(":", "\\:")
+    endpoint = f"tcp:port={environment.port + index}:interface={interface}"
+    server = GatewayServer(application, endpoint=endpoint)
+    server.on_ready(lambda: _Stopper(server).install())
+    server.run()
+    log.info("ended", failed=server.failed)
+    return 1 if server.failed else 0
+
+
+class _Stopper:
+    """Turns the first signal into a drain and the second into an end."""
+
+    def __init__(self, server: GatewayServer) -> None:
+        self._server = server
+        self._drain: asyncio.Task[None] | None = None
+
+    def install(self) -> None:
+        """Take over SIGTERM and SIGINT on the server's event loop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._server.loop.add_signal_handler(number, self._told, number.name)
+
+    def _told(self, name: str) -> None:
+        if self._drain is not None:
+            log.warning("ending at once", signal=name)
+            self._server.stop()
+            return
+        log.info("told to stop", signal=name)
+        READINESS.draining = True
+        self._drain = self._server.loop.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        from channels_app.gateway import close_gateway, gateway
+
+        ends_at = time.monotonic() + DEADLINE_S
+        try:
+            self._server.stop_listening()
+            shared = gateway()
+            spread_s = min(SPREAD_S, len(shared.sockets) / CLOSES_PER_S)
+            await shared.drain(spread_s=spread_s, deadline_s=DEADLINE_S)
+            while self._server.busy and time.monotonic() < ends_at:  # noqa: ASYNC110 - daphne tells nobody of an end
+                await asyncio.sleep(0.05)
+            await close_gateway()
+        except Exception:  # the process must end whatever fails on the way
+            log.exception("drain failed")
+        finally:
+            self._server.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
