@@ -125,8 +125,8 @@ class _Writer:
             # Cut, and not by this figure: which row is first among all is unknown.
             return [self._names()]
         if len(ranked) == 2 and values[0] == values[1]:
-            names = listed([line.name for line, _ in ranked], self._language)
-            return [self._say("both_equal", names=names, value=self._text(measure, values[0]))]
+            both = listed([line.name for line, _ in ranked], self._language)
+            return [self._say("both_equal", names=both, value=self._text(measure, values[0]))]
         if ranked[0][1] == ranked[-1][1]:
             return [self._say("all_equal", count=len(ranked), value=self._text(measure, values[0]))]
         rising = values == sorted(values)

@@ -85,6 +85,8 @@ class FakeServer:
         self.after = after
         #: The bodies of all completion requests, in order.
         self.requests: list[Json] = []
+        #: The key that each of them came with.
+        self.keys: list[str] = []
         #: Set when a client left in the middle of an answer.
         self.disconnected = threading.Event()
         #: Set when the first token went out, and when a request came that gets none.
@@ -156,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         body: Json = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))))
         fake.requests.append(body)
+        fake.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
         model = str(body.get("model", ""))
         named = model.removeprefix(_PREFIX)
         behaviour = Behaviour(named) if named in set(Behaviour) and named != model else fake.behaviour
@@ -178,8 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Behaviour.UNKNOWN_MODEL:
                 self._json(404, _error(f"the model {body.get('model')!r} does not exist", "model_not_found"))
             case Behaviour.UNAUTHENTICATED:
-                key = self.headers.get("authorization", "")
-                self._json(401, _error(f"Incorrect API key provided: {key.removeprefix('Bearer ')}", "invalid_api_key"))
+                self._json(401, _error(f"Incorrect API key provided: {self.server.fake.keys[-1]}", "invalid_api_key"))
             case Behaviour.STRICT if "max_tokens" in body:
                 self._json(400, _error("Unsupported parameter: 'max_tokens'", "unsupported_parameter", "max_tokens"))
             case Behaviour.STRICT if "temperature" in body:
