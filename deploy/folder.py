@@ -55,28 +55,36 @@ class DataFolder:
         """A short name for this folder that no other folder has."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for one start.
 
         Raises:
-            SetupError: another start holds it.
+            SetupError: on entering, when another start holds it.
         """
-        with (self.root / "lock").open("a+", encoding="utf-8") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                handle.seek(0)
-                owner = handle.read().strip() or "unknown"
-                raise SetupError(
-                    f"Switchyard already runs with the data folder {self.root} (process {owner}). "
-                    "Stop it, or start a second one with its own "
-                    "SWITCHYARD_DATA_DIR=… PORT=… FLOWER_PORT=… make run"
-                ) from exc
-            handle.truncate(0)
-            handle.write(f"{os.getpid()}\n")
-            handle.flush()
-            yield
+        return held(
+            self.root / "lock",
+            f"Switchyard already runs with the data folder {self.root} (process {{holder}}). Stop it, or start a "
+            "second one with its own SWITCHYARD_DATA_DIR=… PORT=… FLOWER_PORT=… make run",
+        )
+
+
+@contextlib.contextmanager
+def held(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path`, which then names this process.
+
+    Raises:
+        SetupError: another process holds it; the text is `refusal` with that process for `{holder}`.
+    """
+    with path.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            handle.seek(0)
+            raise SetupError(refusal.format(holder=handle.read().strip() or "unknown")) from exc
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield
 
 
 def read_private(path: Path) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 
-from deploy.folder import DataFolder
+from deploy.folder import DataFolder, SetupError, held
 from deploy.servers import ServerRecord, ServerStartError, free_port
 from deploy.servers_postgres import PostgresServer, home_for
 from deploy.servers_redis import RedisServer
@@ -14,8 +15,10 @@ ANSWER_LIMIT_S = 90.0
 _DEATHS_LIMIT = 3
 
 
-async def start_postgres(folder: DataFolder, supervisor: Supervisor) -> str:
+async def start_postgres(folder: DataFolder, supervisor: Supervisor, until_the_end: ExitStack) -> str:
     """Start the data folder's PostgreSQL under `supervisor`; return the address of the product's database.
+
+    `until_the_end` holds the cluster for this start until the server is gone.
 
     Raises:
         SetupError: it cannot be set up or does not answer.
@@ -26,7 +29,15 @@ async def start_postgres(folder: DataFolder, supervisor: Supervisor) -> str:
     # Before the cluster is made: a start that is cut in between must find the passwords it was made with.
     record.save(folder.servers)
     server = PostgresServer.of(record, log=supervisor.log_of("postgres"))
-    await asyncio.to_thread(server.prepare)
+    try:
+        server.make_home()
+        # Root's cluster lies outside the data folder, whose lock says nothing about a copy of the folder.
+        until_the_end.enter_context(
+            held(server.home / "lock", f"the database in {server.home} is in use by process {{holder}}")
+        )
+        await asyncio.to_thread(server.prepare)
+    except OSError as exc:
+        raise SetupError(f"PostgreSQL cannot be set up in {server.home}: {exc}") from exc
     supervisor.start(server.process())
     await _answering(server, supervisor)
     await asyncio.to_thread(server.ensure_database)

@@ -1,6 +1,7 @@
 """Start everything in the foreground: private servers, the steps of the set-up, the process table; `make run`."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -33,6 +34,7 @@ class Installation:
     steps: tuple[Step, ...] = STEPS
     table: Callable[[Mapping[str, str]], list[Process]] = processes
     _supervisor: Supervisor = field(init=False)
+    _until_the_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     _stops: int = field(default=0, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -90,6 +92,7 @@ class Installation:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._supervisor.stop()
+        self._until_the_end.close()
         self.terminal.say(f"Stopped in {time.monotonic() - began:.1f} s.")
 
     async def _bring_up(self) -> None:
@@ -117,7 +120,7 @@ class Installation:
         addresses = {}
         if not self.settings.database_url.get_secret_value():
             with self.terminal.timed("PostgreSQL"):
-                addresses["database_url"] = await start_postgres(self.folder, self._supervisor)
+                addresses["database_url"] = await start_postgres(self.folder, self._supervisor, self._until_the_end)
         if not self.settings.redis_url.get_secret_value():
             with self.terminal.timed("Redis"):
                 addresses["redis_url"] = await start_redis(self.folder, self._supervisor)

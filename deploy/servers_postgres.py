@@ -26,6 +26,8 @@ from deploy.servers import LOOPBACK, ServerRecord
 
 #: The user that the wheel creates for itself too; PostgreSQL refuses to run as root.
 SYSTEM_USER = "pgserver"
+#: Where the clusters of a root's data folders lie.
+ROOTS_HOME = Path("/var/lib/switchyard")
 #: `sun_path` of a Unix socket address, less the file name that PostgreSQL appends.
 SOCKET_PATH_LIMIT = 107 - len("/.s.PGSQL.65535")
 
@@ -74,8 +76,8 @@ class PostgresServer:
         """The system user that it runs as, None for the one who starts it."""
         return SYSTEM_USER if os.geteuid() == 0 else None
 
-    def prepare(self) -> None:
-        """Leave a cluster that can be started: made if there is none, freed from what a dead server left behind."""
+    def make_home(self) -> None:
+        """Make the folder that holds the cluster, for the user that it runs as."""
         if not self.home.parent.exists():
             self.home.parent.mkdir(parents=True)
             self.home.parent.chmod(0o755)  # whatever the umask: the system user has to pass through
@@ -83,6 +85,11 @@ class PostgresServer:
         if self.user:
             ensure_user(self.user)
             shutil.chown(self.home, self.user)
+
+    def prepare(self) -> None:
+        """Leave a cluster that can be started: made if there is none, freed from what a dead server left behind."""
+        self.make_home()
+        if self.user:
             self._copy_binaries()
         mark = self.cluster / "switchyard-install"
         if self.cluster.exists() and not _holds(mark, self.install_id):
@@ -228,7 +235,7 @@ class PostgresServer:
     def _end_leftover(self) -> None:
         """Stop a server that a killed start left on this cluster, and remove the note of one that is gone.
 
-        The data folder's lock is held here, so nobody else can rightfully run a server on it.
+        The lock of whoever starts it is held here, so nobody else can rightfully run a server on it.
         """
         note = self.cluster / "postmaster.pid"
         try:
@@ -254,7 +261,9 @@ def home_for(folder_root: Path, digest: str, remembered: str) -> Path:
     """
     if os.geteuid() != 0:
         return folder_root / "postgres"
-    return Path(remembered) if remembered else Path("/var/lib/switchyard") / digest
+    # A folder that an ordinary user started with keeps the cluster there, and root leaves that one alone.
+    known = Path(remembered)
+    return known if known.parent == ROOTS_HOME else ROOTS_HOME / digest
 
 
 def serves(pid: int, cluster: Path) -> bool:

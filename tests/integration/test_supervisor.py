@@ -127,6 +127,18 @@ def start(tmp_path: Path) -> Iterator[Starter]:
             os.kill(pid, signal.SIGKILL)
 
 
+def start_again(folder: Path) -> "subprocess.CompletedProcess[str]":
+    ports = {"PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
+    return subprocess.run(
+        [sys.executable, "-m", "tests.integration.stub_start"],
+        cwd=CHECKOUT,
+        env={**os.environ, "SWITCHYARD_DATA_DIR": str(folder), **ports},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_and_is_no_failure(start: Starter, number: signal.Signals) -> None:
     run = start()
@@ -206,19 +218,23 @@ def test_two_starts_with_their_own_folders_do_not_meet(start: Starter) -> None:
 
 def test_the_same_folder_is_not_started_twice(start: Starter) -> None:
     run = start()
-    environ = {**os.environ, "SWITCHYARD_DATA_DIR": str(run.folder), "PORT": str(free_port())}
 
-    second = subprocess.run(
-        [sys.executable, "-m", "tests.integration.stub_start"],
-        cwd=CHECKOUT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    second = start_again(run.folder)
 
     assert second.returncode == 1
     assert f"process {run.process.pid}" in second.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's cluster lies outside the data folder")
+def test_a_copy_of_a_running_data_folder_does_not_take_its_database(start: Starter, tmp_path: Path) -> None:
+    run = start()
+    (tmp_path / "copy").mkdir()
+    shutil.copy(run.folder / "servers.json", tmp_path / "copy")
+
+    second = start_again(tmp_path / "copy")
+
+    assert "is in use by process" in second.stdout
+    assert run.children()["postgres"] in run.descendants()
 
 
 def test_secrets_reach_the_processes_as_a_path(start: Starter) -> None:

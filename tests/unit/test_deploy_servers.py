@@ -1,10 +1,11 @@
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from deploy.servers import ServerStartError, free_port, wait_until
-from deploy.servers_postgres import serves
+from deploy.servers_postgres import ROOTS_HOME, PostgresServer, home_for, serves
 from deploy.servers_redis import RedisServer
 
 
@@ -49,3 +50,38 @@ def test_the_password_of_redis_is_in_no_argument(tmp_path: Path) -> None:
 
 def test_a_process_id_of_some_other_program_is_not_taken_for_our_postgresql(tmp_path: Path) -> None:
     assert not serves(1, tmp_path)
+
+
+def test_an_ordinary_users_cluster_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert home_for(Path("/home/eva/data"), "abc", "") == Path("/home/eva/data/postgres")
+
+
+def test_roots_cluster_lies_where_its_system_user_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    assert home_for(Path("/root/data"), "abc", "") == ROOTS_HOME / "abc"
+
+
+def test_a_moved_data_folder_keeps_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    assert home_for(Path("/root/moved"), "new", str(ROOTS_HOME / "old")) == ROOTS_HOME / "old"
+
+
+def test_root_leaves_the_cluster_of_an_ordinary_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    assert home_for(Path("/home/eva/data"), "abc", "/home/eva/data/postgres") == ROOTS_HOME / "abc"
+
+
+def test_a_socket_is_left_out_where_its_path_would_be_too_long(tmp_path: Path) -> None:
+    long, short = a_postgres(tmp_path / ("x" * 120)), a_postgres(Path("/tmp/x"))
+
+    assert "unix_socket_directories=" in long.process().command
+    assert "unix_socket_directories=/tmp/x" in short.process().command
+
+
+def a_postgres(home: Path) -> PostgresServer:
+    return PostgresServer(home=home, port=1, superuser_password="s", password="p", log=home / "log", install_id="test")
