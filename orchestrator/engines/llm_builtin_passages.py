@@ -77,7 +77,9 @@ def _quotes(question: str, passages: Sequence[Passage]) -> list[_Quote]:
 
 def _by_words(question: str, passages: Sequence[Passage], every: Sequence[_Quote], language: str) -> list[int]:
     text = "\n".join(passage.text for passage in passages)
-    best = set(best_sentences(question, text, language=language, limit=_QUOTES))
+    # Never more than half of it: that would be copying, not choosing.
+    limit = min(_QUOTES, (len(every) + 1) // 2)
+    best = set(best_sentences(question, text, language=language, limit=limit))
     chosen = [at for at, quote in enumerate(every) if quote.text in best][:_QUOTES]
     # "Tips are pooled. The pool is split by hours worked": what follows a sentence often completes it.
     for at in tuple(chosen):

@@ -132,6 +132,7 @@ class _Writer:
         rising = values == sorted(values)
         if rising and (_LOW.search(self._wish) or len(values) >= _LISTED):
             return self._from_below(measure, pairs)
+        whole = measure.additive and not self._shape.partial and len(ranked) == len(self._shape.lines)
         first = [pair for pair in ranked if pair[1] == ranked[0][1]]
         out: list[str] = []
         if len(first) > 1:
@@ -148,7 +149,7 @@ class _Writer:
                     "leader",
                     name=ranked[0][0].name,
                     value=self._text(measure, ranked[0][1]),
-                    share=self._share(measure, ranked[0][1], values),
+                    share=self._share(ranked[0][1], values) if whole else "",
                     next=self._next("followed", measure, ranked[1:told]),
                 )
             )
@@ -156,7 +157,7 @@ class _Writer:
         if told < len(ranked) and not self._shape.partial:
             line, value = ranked[-1]
             out.append(self._say("lowest", name=line.name, value=self._text(measure, value)))
-        if measure.additive and not self._shape.partial and len(ranked) == len(self._shape.lines):
+        if whole:
             out.append(self._say("together", count=len(ranked), total=self._text(measure, sum(values))))
         return out
 
@@ -173,10 +174,9 @@ class _Writer:
         names = [f"{line.name} ({self._text(measure, value)})" for line, value in pairs]
         return self._say(key, names=listed(names, self._language)) if names else ""
 
-    def _share(self, measure: Measure, value: float, values: list[float]) -> str:
+    def _share(self, value: float, values: list[float]) -> str:
         total = sum(values)
-        whole = measure.additive and not self._shape.partial and len(values) == len(self._shape.lines)
-        if not whole or total <= 0 or min(values) < 0:
+        if total <= 0 or min(values) < 0:
             return ""
         share = figure(100 * value / total, unit="%", decimals=1, language=self._language)
         return self._say("share", share=share)
@@ -225,12 +225,12 @@ class _Writer:
         out = [self._say("crossed", **self._corner(measure, high))]
         if high[1] != low[1]:
             out.append(self._say("crossed_low", **self._corner(measure, low)))
-        if measure.additive:
+        if measure.additive and len(pairs) == len(self._shape.lines):
             sums: dict[str, float] = defaultdict(float)
             for line, value in pairs:
                 sums[line.name] += value
             name, most = max(sums.items(), key=lambda item: item[1])
-            share = self._share(measure, most, list(sums.values())) if len(pairs) == len(self._shape.lines) else ""
+            share = self._share(most, list(sums.values()))
             if len(sums) > 1:
                 out.append(self._say("crossed_leader", name=name, value=self._text(measure, most), share=share))
             out.append(self._say("total", total=self._text(measure, sum(sums.values()))))

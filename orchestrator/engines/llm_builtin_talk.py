@@ -131,8 +131,8 @@ _INTENTS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
     ("well_being", _anywhere(_WELL_BEING_PHRASES)),
     ("goodbye", _anywhere(_GOODBYE_PHRASES)),
     ("thanks", _anywhere(_THANKS_PHRASES)),
-    ("praise", _alone(_PRAISE_PHRASES, room=2)),
     ("greeting", _alone(_GREETING_PHRASES, room=3)),
+    ("praise", _alone(_PRAISE_PHRASES, room=2)),
 )
 
 

@@ -1,0 +1,70 @@
+"""Which model a configuration means, and what its description hides."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.engines.llm import Material
+from orchestrator.engines.llm_choice import LlmConfig, choose
+from orchestrator.engines.llm_http import HttpModel
+from orchestrator.engines.llm_scripted import ScriptedModel
+from orchestrator.engines.llm_serve import serve_command
+from orchestrator.errors import DeadlineExceededError
+from orchestrator.resilience.deadline import Deadline
+from orchestrator.resilience.stop import Stop
+
+ADDRESS = "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (LlmConfig(), "builtin"),
+        (LlmConfig(base_url=ADDRESS), "builtin"),
+        (LlmConfig(model="gpt"), "builtin"),
+        (LlmConfig(base_url=ADDRESS, model="gpt"), "gpt"),
+        (LlmConfig(base_url=ADDRESS, model="gpt", model_dir="/models/tiny"), "gpt"),
+        (LlmConfig(model_dir="/models/tiny/"), "/models/tiny/"),
+        (LlmConfig(scripted="pieces=3", base_url=ADDRESS, model="gpt"), "scripted"),
+    ],
+)
+def test_the_most_explicit_setting_wins(config: LlmConfig, name: str) -> None:
+    assert choose(config).name == name
+
+
+def test_the_served_directory_is_named_exactly_as_the_server_was_started() -> None:
+    config = LlmConfig(model_dir="/models/tiny/", serve_port=27_050)
+
+    assert choose(config).name in serve_command(config.model_dir, config.serve_port)
+
+
+def test_the_key_is_in_no_description() -> None:
+    config = LlmConfig(base_url=ADDRESS, model="gpt", api_key="not-a-real-key-4711")
+
+    assert "4711" not in repr(config)
+    assert "4711" not in repr(choose(config))
+
+
+def test_an_address_with_a_password_is_not_shown() -> None:
+    assert "pw" not in repr(HttpModel(base_url="http://user:pw@127.0.0.1:9/v1", model="gpt"))
+
+
+def test_a_script_is_played_to_its_failure() -> None:
+    model = ScriptedModel.from_script("pieces=9 fail_after=2 failure=stall")
+    pieces = model.write(
+        Material(question="?", language="en", route="chat", tenant_name="T"),
+        deadline=Deadline.after_ms(5_000),
+        stop=Stop(),
+    )
+
+    heard = [next(pieces).text, next(pieces).text]
+
+    assert heard == ["word1 ", "word2 "]
+    with pytest.raises(DeadlineExceededError):
+        next(pieces)
+
+
+@pytest.mark.parametrize("script", ["speed=3", "pieces", "failure=fire"])
+def test_a_script_that_cannot_be_read_is_refused(script: str) -> None:
+    with pytest.raises(ValueError, match=r"script|invalid literal"):
+        ScriptedModel.from_script(script)
