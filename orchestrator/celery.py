@@ -69,7 +69,7 @@ def _make() -> Celery:
     environment = settings.SWITCHYARD
     made = Celery("switchyard")
     made.conf.update(CONFIG)
-    made.conf.broker_url = (
+    made.conf["broker_url"] = (
         environment.broker_url.get_secret_value()
         or environment.redis_url.get_secret_value()
         or "redis://127.0.0.1:6379/0"

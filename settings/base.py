@@ -28,6 +28,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "channels",
+    # Serves the files of /api/docs from here instead of a foreign host.
+    "ninja",
     "orchestrator.tenants",
     "orchestrator.chat",
     "orchestrator.pipeline",
@@ -36,8 +38,11 @@ INSTALLED_APPS = [
     "orchestrator.admin",
     "channels_app.web",
 ]
+if SWITCHYARD.mode != "prod":
+    INSTALLED_APPS.append("deploy.example")
 
 MIDDLEWARE = [
+    "channels_app.api.correlation.CorrelationMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -66,7 +66,7 @@ class Environment(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=_env("SWITCHYARD_ALLOWED_ORIGINS"),
-        description="Further Origins (scheme://host[:port]) that may open a socket, separated by commas. The page's own is always allowed.",
+        description="Further Origins (scheme://host[:port]) that may open a socket, by commas. The own one always may.",
     )
 
     database_url: SecretStr = Field(
@@ -227,7 +227,7 @@ class Environment(BaseSettings):
     classifier_dir: Path | None = Field(
         None,
         validation_alias=_env("SWITCHYARD_CLASSIFIER_DIR"),
-        description="An AutoModelForSequenceClassification directory whose labels are the routes; replaces encoder + head.",
+        description="An AutoModelForSequenceClassification directory whose labels are the routes, for routing.",
     )
     router_dir: Path | None = Field(
         None,
@@ -284,6 +284,11 @@ class Environment(BaseSettings):
         le=5,
         validation_alias=_env("SWITCHYARD_LLM_PACE_S"),
         description="Pause between pieces of the scripted or built-in writer (tests, demonstrations).",
+    )
+    llm_script: str = Field(
+        "",
+        validation_alias=_env("SWITCHYARD_LLM_SCRIPT"),
+        description="What the scripted writer plays, instead of any model (tests, load).",
     )
     delta_ms: int = Field(
         30,

@@ -58,7 +58,7 @@ class JobScheduler(Scheduler):
         Raises:
             StoreDownError: PostgreSQL does not answer.
         """
-        schedule = self._by_name[entry.name]
+        schedule = self._by_name[str(entry.name)]
         fire_time = datetime.now(UTC).replace(second=0, microsecond=0)
         made = jobs.fire(
             rw(),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from functools import cache
 
+from django.conf import settings
+
 from orchestrator.engines.gpu import GpuEngines, configured, load
 from orchestrator.engines.llm import LanguageModel
-from orchestrator.engines.llm_choice import choose, configured_llm
+from orchestrator.engines.llm_choice import LlmConfig, choose
+from orchestrator.engines.llm_http_stream import Timeouts
 from orchestrator.engines.retriever import Retriever
 from orchestrator.engines.retriever_pg import PgRetriever
 from orchestrator.pipeline.warehouses import Warehouses
@@ -31,7 +34,19 @@ def _gpu() -> GpuEngines:
 @cache
 def llm() -> LanguageModel:
     """Return the writer this deployment is configured for."""
-    return choose(configured_llm())
+    chosen = settings.SWITCHYARD
+    return choose(
+        LlmConfig(
+            base_url=chosen.llm_base_url,
+            api_key=chosen.llm_api_key.get_secret_value(),
+            model=chosen.llm_model,
+            model_dir=str(chosen.llm_model_dir or ""),
+            serve_port=chosen.llm_port,
+            scripted=chosen.llm_script,
+            pace_s=chosen.llm_pace_s,
+            timeouts=Timeouts(first_token_s=chosen.llm_first_token_s, next_token_s=chosen.llm_next_token_s),
+        )
+    )
 
 
 @cache

@@ -80,9 +80,7 @@ def create(*, tenant: str, user: str, title: str = "") -> ConversationRow:
     Raises:
         InvalidInputError: the title is over 200 characters.
     """
-    row = one_row(
-        rw(), _CREATE, conversation=ids.conversation_id(), tenant=tenant, user=user, title=_title(title)
-    )
+    row = one_row(rw(), _CREATE, conversation=ids.conversation_id(), tenant=tenant, user=user, title=_title(title))
     if row is None:
         raise RuntimeError("an insert always answers one row")
     return ConversationRow(id=row["id"], title=row["title"])
@@ -179,9 +177,7 @@ def snapshot_rows(
     if owned is None:
         raise NotFoundError("no such conversation")
     # From the primary: a lagging replica could miss a turn that ended before `top`.
-    rows = all_rows(
-        rw(), _TURNS, conversation=conversation, tenant=tenant, user=user, before=before, most=limit + 1
-    )
+    rows = all_rows(rw(), _TURNS, conversation=conversation, tenant=tenant, user=user, before=before, most=limit + 1)
     more, rows = len(rows) > limit, list(reversed(rows[:limit]))
     artifacts: defaultdict[str, list[Row]] = defaultdict(list)
     for artifact in all_rows(rw(), _ARTIFACTS, turns=[row["id"] for row in rows]) if rows else ():

@@ -20,7 +20,10 @@ from orchestrator.store.rows import all_rows, one_row
 TEXT_LIMIT = 8_000
 DEADLINE_DEFAULT_MS, DEADLINE_MIN_MS, DEADLINE_MAX_MS = 120_000, 1_000, 600_000
 
-_STATE = f"SELECT {TURN_COLUMNS} FROM switchyard_turn t WHERE t.id = :turn AND t.tenant_id = :tenant AND t.user_id = :user"  # noqa: S608 - constants only
+_STATE = f"""
+SELECT {TURN_COLUMNS} FROM switchyard_turn t WHERE t.id = :turn AND t.tenant_id = :tenant AND t.user_id = :user
+"""  # noqa: S608 - constants only
+_ARTIFACTS = "SELECT id, turn_id, kind, preview FROM switchyard_artifact WHERE turn_id = :turn ORDER BY created_at, id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,7 @@ def accept(new: NewTurn) -> Accepted:
         "message": ids.new_id("msg"),
         "deadline_ms": deadline_ms,
         "title": text[:80],
-        "hops": json_text(
-            [{"hop": h, "place": i, "queue": plan.QUEUE_OF[h]} for i, h in enumerate((first, *rest))]
-        ),
+        "hops": json_text([{"hop": h, "place": i, "queue": plan.QUEUE_OF[h]} for i, h in enumerate((first, *rest))]),
     }
     row = accepting.accept(rw(), **values)
     if not row["known"]:
@@ -122,14 +123,10 @@ def _again(new: NewTurn, digest: bytes) -> Accepted:
         return accept(new)
     if bytes(earlier["digest"]) != digest:
         raise IdReusedError(client_id)
-    return Accepted(
-        turn=earlier["turn"], conversation=earlier["conversation"], fence=earlier["fence"], duplicate=True
-    )
+    return Accepted(turn=earlier["turn"], conversation=earlier["conversation"], fence=earlier["fence"], duplicate=True)
 
 
-def request_cancel(
-    *, tenant: str, user: str, turn: str, detail_key: str = "cancelled.by_user"
-) -> CancelRequested:
+def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "cancelled.by_user") -> CancelRequested:
     """End a queued turn, or leave a durable intent that whoever runs it will meet.
 
     After it, `PUBLISH` the turn's id on the cancel channel: that only hastens.
@@ -141,9 +138,7 @@ def request_cancel(
     row = one_row(rw(), _STATE, tenant=tenant, user=user, turn=turn)
     if row is None:
         raise NotFoundError("no such turn")
-    made = CancelRequested(
-        turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=None
-    )
+    made = CancelRequested(turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=None)
     if row["state"] == "queued":
         event = TurnCancelled(
             turn=turn,
@@ -171,5 +166,5 @@ def read_turn(*, tenant: str, user: str, turn: str) -> dict[str, Any]:
     row = one_row(ro(), _STATE, tenant=tenant, user=user, turn=turn)
     if row is None:
         raise NotFoundError("no such turn")
-    artifacts = all_rows(ro(), "SELECT id, turn_id, kind, preview FROM switchyard_artifact WHERE turn_id = :turn ORDER BY created_at, id", turn=turn)
+    artifacts = all_rows(ro(), _ARTIFACTS, turn=turn)
     return turn_shape(row, artifacts)

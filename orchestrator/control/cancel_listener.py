@@ -51,7 +51,10 @@ class CancelListener:
                 self._leave.wait(1)
 
     def _listen(self) -> None:
-        with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        # redis-py leaves `pubsub` untyped.
+        with self._redis.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        ) as pubsub:
             pubsub.subscribe(self._keys.cancel())
             while not self._leave.is_set():
                 message = pubsub.get_message(timeout=1.0)

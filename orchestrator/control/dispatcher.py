@@ -183,7 +183,10 @@ class _Wake:
     """Waits for a wake-up on Redis, or for the time to pass when there is none to hear."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
-        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        # redis-py leaves `pubsub` untyped.
+        self._pubsub = redis.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
         self._channel = keys.wake()
         self._subscribed = False
 

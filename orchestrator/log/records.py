@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: OK appended · DUP it was there already · FENCED a newer attempt owns the turn · CLOSED the turn has ended ·
-#: LATE a higher rank was appended before · NEED_FENCE the log doesn't know the turn · GAP text is missing before `index`.
+#: LATE a higher rank was appended before · NEED_FENCE the log doesn't know the turn · GAP text is missing.
 Verdict = Literal["OK", "DUP", "FENCED", "CLOSED", "LATE", "NEED_FENCE", "GAP"]
 
 

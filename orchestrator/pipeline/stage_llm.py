@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from orchestrator import catalogue
-from orchestrator.engines.llm import Exchange, LanguageModel, Material, Piece, TableMaterial, Usage
+from orchestrator.engines.llm import Exchange, Language, LanguageModel, Material, Piece, TableMaterial, Usage
 from orchestrator.engines.retriever import Passage
 from orchestrator.errors import EngineError, StoppedError
 from orchestrator.events import MessageCompleted, MessageStarted
@@ -109,11 +109,12 @@ def material_of(context: Context, artifacts: Sequence[Row], connected: Connected
     )
 
 
-def abilities(language: str, connected: Connected | None) -> tuple[str, ...]:
+def abilities(language: Language, connected: Connected | None) -> tuple[str, ...]:
     """Return what a tenant may ask for, in the user's language."""
-    known = ()
+    known: tuple[str, ...] = ()
     if connected is not None:
-        names = ", ".join(connected.layer.measure_labels(language)[:6])
+        labels = [measure.labels.shown(language) for measure in connected.layer.measures.values()]
+        names = ", ".join(labels[:6])
         known = (catalogue.text("abilities.sql", language, facts=names),)
     return (*known, catalogue.text("abilities.rag", language))
 

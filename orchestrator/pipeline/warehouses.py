@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.engines.warehouse import Warehouse
 from orchestrator.engines.warehouse_sql import open_warehouse
-from orchestrator.pipeline.semantic.layer import SemanticLayer
+from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.store.engine import rw
 from orchestrator.store.rows import one_row
 from orchestrator.tenants.sealing import unseal

@@ -11,10 +11,10 @@ WITH conversation AS (
   SELECT id FROM switchyard_conversation
   WHERE id = :conversation AND tenant_id = :tenant AND user_id = :user AND deleted_at IS NULL
 ), turn AS (
-  INSERT INTO switchyard_turn (id, tenant_id, conversation_id, user_id, parent_id, client_id, body_digest, text, language,
-                               forced_route, route, cid, on_disconnect, message, citations, reached, deadline_at)
-  SELECT :turn, :tenant, id, :user, CAST(:parent AS text), CAST(:client_id AS text), CAST(:digest AS bytea), :text,
-         :language, CAST(:route AS text), CAST(:route AS text), :cid, :on_disconnect, :message, '[]', '[]',
+  INSERT INTO switchyard_turn (id, tenant_id, conversation_id, user_id, parent_id, client_id, body_digest, text,
+                               language, forced_route, route, cid, on_disconnect, message, citations, reached, deadline_at)
+  SELECT :turn, :tenant, id, :user, CAST(:parent AS text), CAST(:client_id AS text), CAST(:digest AS bytea),
+         :text, :language, CAST(:route AS text), CAST(:route AS text), :cid, :on_disconnect, :message, '[]', '[]',
          now() + :deadline_ms * interval '1 millisecond'
   FROM conversation
   ON CONFLICT (tenant_id, user_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
@@ -41,7 +41,7 @@ FREE_CLIENT_ID = "UPDATE switchyard_turn SET client_id = NULL WHERE id = :turn A
 
 
 def accept(engine: Engine, **values: object) -> Row:
-    """Insert turn and its first hops in one statement; `known` false: no such conversation; `turn` null: the key is taken."""
+    """Insert turn and its first hops in one statement; `known`: the conversation is theirs; `turn` null: key taken."""
     row = one_row(engine, ACCEPT, **values)
     if row is None:
         raise RuntimeError("ACCEPT always answers one row")
@@ -49,7 +49,7 @@ def accept(engine: Engine, **values: object) -> Row:
 
 
 def by_client_id(engine: Engine, *, tenant: str, user: str, client_id: str) -> Row | None:
-    """Return the turn that holds an idempotency key, with the digest of its body and whether the key is over 24 h old."""
+    """Return the turn that holds an idempotency key, its body's digest, and whether it is over 24 h old."""
     return one_row(engine, BY_CLIENT_ID, tenant=tenant, user=user, client_id=client_id)
 
 

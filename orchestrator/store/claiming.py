@@ -58,7 +58,8 @@ WITH wanted AS (
   SELECT coalesce(bool_and(
            (SELECT count(*) FROM switchyard_stage h WHERE h.queue = w.queue AND h.state IN ('dispatched', 'running'))
              < w.admitted
-           AND NOT EXISTS (SELECT 1 FROM switchyard_stage h WHERE h.queue = w.queue AND h.state = 'waiting' AND h.place > 0)
+           AND NOT EXISTS (SELECT 1 FROM switchyard_stage h
+                           WHERE h.queue = w.queue AND h.state = 'waiting' AND h.place > 0)
          ), true) AS free
   FROM wanted w
 ), turn AS (

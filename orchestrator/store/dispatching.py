@@ -50,7 +50,8 @@ FROM started JOIN sent ON sent.turn_id = started.id
 WAITING_REST = """
 SELECT t.id AS turn, t.fence, t.cid, min(s.ready_at) AS since,
        json_agg(json_build_object('hop', s.hop, 'queue', s.queue) ORDER BY s.place) AS rest
-FROM switchyard_turn t JOIN switchyard_stage s ON s.turn_id = t.id AND s.fence = t.fence AND s.state = 'waiting' AND s.place > 0
+FROM switchyard_turn t
+JOIN switchyard_stage s ON s.turn_id = t.id AND s.fence = t.fence AND s.state = 'waiting' AND s.place > 0
 WHERE t.state = 'running'
 GROUP BY t.id ORDER BY since, t.id LIMIT 200
 """
@@ -89,8 +90,10 @@ SELECT t.id AS turn, t.fence, t.language, t.cid, t.conversation_id AS conversati
        greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::int AS total_ms,
        (SELECT coalesce(json_agg(json_build_object(
                  'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
-                 'queue_wait_ms', greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::int,
-                 'duration_ms', greatest(0, coalesce(extract(epoch FROM coalesce(p.ended_at, now()) - p.started_at), 0) * 1000)::int,
+                 'queue_wait_ms',
+                 greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::int,
+                 'duration_ms',
+                 greatest(0, coalesce(extract(epoch FROM coalesce(p.ended_at, now()) - p.started_at), 0) * 1000)::int,
                  'worker', p.worker, 'outcome', p.state) ORDER BY p.place), '[]'::json)
         FROM switchyard_stage p WHERE p.turn_id = t.id) AS stages
 FROM switchyard_turn t
@@ -98,7 +101,8 @@ WHERE t.state IN ('queued', 'running')
   AND (t.deadline_at < now() - interval '2 seconds'
        OR (t.cancel_requested_at < now() - interval '1 second'
            AND NOT EXISTS (SELECT 1 FROM switchyard_stage s JOIN switchyard_process p ON p.incarnation = s.owner
-                           WHERE s.turn_id = t.id AND s.state = 'running' AND p.seen_at > now() - interval '6 seconds')))
+                           WHERE s.turn_id = t.id AND s.state = 'running'
+                             AND p.seen_at > now() - interval '6 seconds')))
 LIMIT 200
 """
 
@@ -108,7 +112,8 @@ WITH first AS (
   SELECT DISTINCT ON (s.turn_id) s.id, s.turn_id
   FROM switchyard_stage s JOIN switchyard_turn t ON t.id = s.turn_id AND t.fence = s.fence AND t.state = 'running'
   WHERE s.state = 'dispatched'
-    AND NOT EXISTS (SELECT 1 FROM switchyard_stage b WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.state = 'running')
+    AND NOT EXISTS (SELECT 1 FROM switchyard_stage b
+                    WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.state = 'running')
   ORDER BY s.turn_id, s.place
 ), sent AS (
   UPDATE switchyard_stage s SET dispatch_no = s.dispatch_no + 1, dispatched_at = now() FROM first WHERE s.id = first.id
