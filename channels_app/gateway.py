@@ -52,12 +52,13 @@ class Gateway:
         self.redis = _client(environment.redis_url.get_secret_value())
         self.reader = LogReader(self.redis, self.keys)
         self.executor = Executor("rows", threads=environment.database_pool)
-        self._orm = Executor("orm", threads=_ORM_THREADS)
+        #: For calls through Django's ORM: each of its threads holds a connection.
+        self.orm = Executor("orm", threads=_ORM_THREADS)
         self.commands = Commands(self.reader, self.redis, self.keys, self.executor)
         self.hub = Hub(self.redis, self.reader, self.keys)
         self.limiter = RateLimiter(self.redis, environment.key_prefix)
         self.presence = Presence(self.redis, environment.key_prefix)
-        self.authenticator = Authenticator(self.redis, environment.key_prefix, self._orm)
+        self.authenticator = Authenticator(self.redis, environment.key_prefix, self.orm)
         self.sockets: set[Socket] = set()
         #: Set when the process is told to stop; whoever streams over HTTP should end then, too.
         self.draining = asyncio.Event()
@@ -83,7 +84,7 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.executor.close()
-        self._orm.close()
+        self.orm.close()
         await self.redis.aclose(close_connection_pool=True)
 
     async def drain(self, *, spread_s: float, deadline_s: float) -> None:

@@ -56,10 +56,16 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A bucket's name and size; the burst is one second's worth."""
+    """A bucket's name and size; without `burst` it holds one second's worth."""
 
     name: str
-    per_s: int
+    per_s: float
+    burst: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Return how many tokens a full bucket holds."""
+        return self.burst if self.burst is not None else max(1, math.floor(self.per_s))
 
 
 class RateLimiter:
@@ -86,7 +92,7 @@ class RateLimiter:
                     wait_ms = int(
                         await self._script(
                             keys=[f"{self._prefix}:rate:{rate.name}" for rate in rates],
-                            args=[figure for rate in rates for figure in (rate.per_s, rate.per_s)],
+                            args=[figure for rate in rates for figure in (rate.per_s, rate.size)],
                         )
                     )
                 return ALLOWED if wait_ms == 0 else Verdict(allowed=False, retry_after_ms=wait_ms)
@@ -99,7 +105,7 @@ class RateLimiter:
     def _take_local(self, rate: Rate, now: float) -> Verdict:
         bucket = self._local.get(rate)
         if bucket is None:
-            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.per_s)
+            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.size)
             if len(self._local) > _LOCAL_BUCKETS:
                 self._local.popitem(last=False)
         self._local.move_to_end(rate)
