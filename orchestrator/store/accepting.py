@@ -12,7 +12,8 @@ WITH conversation AS (
   WHERE id = :conversation AND tenant_id = :tenant AND user_id = :user AND deleted_at IS NULL
 ), turn AS (
   INSERT INTO switchyard_turn (id, tenant_id, conversation_id, user_id, parent_id, client_id, body_digest, text,
-                               language, forced_route, route, cid, on_disconnect, message, citations, reached, deadline_at)
+                               language, forced_route, route, cid, on_disconnect, message, citations, reached,
+                               deadline_at)
   SELECT :turn, :tenant, id, :user, CAST(:parent AS text), CAST(:client_id AS text), CAST(:digest AS bytea),
          :text, :language, CAST(:route AS text), CAST(:route AS text), :cid, :on_disconnect, :message, '[]', '[]',
          now() + :deadline_ms * interval '1 millisecond'
