@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlglot import exp
 
-_NODES: Final[Mapping[type[exp.Expr], str]] = {
+_NODES: Final[dict[type[exp.Expr], str]] = {
     exp.Select: "with_ expressions distinct limit from_ joins where group having order offset",
     exp.Union: "with_ this expression distinct order limit offset",
     exp.Except: "with_ this expression distinct order limit offset",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from sqlglot import exp
@@ -180,7 +181,7 @@ def _check_zone(node: exp.Expr) -> None:
         raise GuardRefusedError("a time zone must be a text")
 
 
-_CHECKS = {
+_CHECKS: Final[dict[type[exp.Expr], Callable[[exp.Expr], None]]] = {
     exp.Identifier: _check_identifier,
     exp.Literal: _check_literal,
     exp.Var: _check_var,

@@ -1,0 +1,61 @@
+"""Words for column headings and descriptions, in the user's language."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Language = Literal["en", "es"]
+
+_PHRASES: Final[dict[str, tuple[str, str]]] = {
+    "earlier": ("{label} before", "{label} antes"),
+    "change": ("change", "variación"),
+    "change_percent": ("change %", "variación %"),
+    "share": ("share %", "cuota %"),
+    "whole": ("{label} in all", "{label} en total"),
+    "per": ("{label} per {other}", "{label} por {other}"),
+    "mean": ("{label} per {other}, mean", "{label} por {other}, media"),
+    "how_many": ("number of {label}", "número de {label}"),
+    "by": ("by {other}", "por {other}"),
+    "without": ("without {other}", "sin {other}"),
+    "top": ("the first {other}", "los primeros {other}"),
+    "bottom": ("the last {other}", "los últimos {other}"),
+    "top_within": ("the first {other} of each {label}", "los primeros {other} de cada {label}"),
+    "bottom_within": ("the last {other} of each {label}", "los últimos {other} de cada {label}"),
+    "against": ("against {other}", "frente a {other}"),
+    "share_of": ("as a share of all", "como parte del total"),
+    "since": ("since {other}", "desde el {other}"),
+    "until": ("until {other}", "hasta el {other}"),
+    "all_time": ("all dates", "todas las fechas"),
+    "now": ("now", "ahora"),
+    "taken": ("“{label}” read as “{other}”", "«{label}» leído como «{other}»"),
+}
+_GRAINS: Final[dict[str, tuple[str, str]]] = {
+    "day": ("day", "día"),
+    "week": ("week", "semana"),
+    "month": ("month", "mes"),
+    "quarter": ("quarter", "trimestre"),
+    "year": ("year", "año"),
+    "weekday": ("weekday", "día de la semana"),
+    "hour": ("hour", "hora"),
+    "service": ("service", "servicio"),
+}
+#: English names of values that the composer itself writes.
+_VALUES: Final[dict[str, str]] = {
+    "Monday": "lunes", "Tuesday": "martes", "Wednesday": "miércoles", "Thursday": "jueves", "Friday": "viernes",
+    "Saturday": "sábado", "Sunday": "domingo", "lunch": "comida", "dinner": "cena",
+}  # fmt: skip
+
+
+def phrase(key: str, language: Language, *, label: str = "", other: str = "") -> str:
+    """Return a phrase with its places filled."""
+    return _PHRASES[key][language == "es"].format(label=label, other=other)
+
+
+def grain_label(name: str, language: Language) -> str:
+    """Return the name of a part of time."""
+    return _GRAINS[name][language == "es"]
+
+
+def value_label(value: str, language: Language) -> str:
+    """Return a value as shown; stored values stay as they are."""
+    return _VALUES.get(value, value) if language == "es" else value

@@ -1,0 +1,404 @@
+"""When: every way of naming days that is understood, in English and Spanish.
+
+Works on plain text (see `words.plain`). Each rule is a pattern and a function; what a rule takes is blanked out, so that later
+rules and the lexicon don't read it again. More specific rules stand first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.pipeline.semantic.ranges import Range, Unit, floor, last, latest_day, latest_month, one, shift, this
+from orchestrator.pipeline.semantic.words import NUMBER_WORDS
+
+#: Stands where a rule took text; no word of the lexicon holds it.
+TAKEN: Final = "~"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """The ranges of a question in the order of the text, and the rest of the text."""
+
+    ranges: tuple[Range, ...]
+    #: "the year before", "same period last year": the first range is to be compared with this derived one.
+    earlier: str | None
+    rest: str
+    #: Whether words that mean all of time were there.
+    always: bool = False
+
+
+_MONTHS: Final[dict[str, int]] = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan enero ene",
+            "february feb febrero",
+            "march mar marzo",
+            "april apr abril abr",
+            "may mayo",
+            "june jun junio",
+            "july jul julio",
+            "august aug agosto ago",
+            "september sept sep septiembre setiembre",
+            "october oct octubre",
+            "november nov noviembre",
+            "december dec diciembre dic",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_DAYS: Final[dict[str, int]] = {
+    name: number
+    for number, names in enumerate(
+        (
+            "monday lunes",
+            "tuesday martes",
+            "wednesday miercoles",
+            "thursday jueves",
+            "friday viernes",
+            "saturday sabado",
+            "sunday domingo",
+        )
+    )
+    for name in names.split()
+}
+_UNITS: Final[dict[str, Unit]] = {
+    "day": "day", "days": "day", "dia": "day", "dias": "day",
+    "week": "week", "weeks": "week", "semana": "week", "semanas": "week",
+    "month": "month", "months": "month", "mes": "month", "meses": "month",
+    "quarter": "quarter", "quarters": "quarter", "trimestre": "quarter", "trimestres": "quarter",
+    "year": "year", "years": "year", "ano": "year", "anos": "year",
+}  # fmt: skip
+_ORDINALS: Final[dict[str, int]] = {
+    "first": 1, "1": 1, "1st": 1, "primer": 1, "primero": 1, "second": 2, "2": 2, "segundo": 2,
+    "third": 3, "3": 3, "tercer": 3, "tercero": 3, "fourth": 4, "4": 4, "last": 4, "cuarto": 4, "ultimo": 4,
+}  # fmt: skip
+
+_MONTH: Final = "(" + "|".join(sorted((m for m in _MONTHS if m not in ("ago", "mar")), key=len, reverse=True)) + ")"
+_DAY: Final = "(" + "|".join(_DAYS) + ")"
+_UNIT: Final = "(" + "|".join(sorted(_UNITS, key=len, reverse=True)) + ")"
+_COUNT: Final = r"(\d{1,4}|" + "|".join(sorted(NUMBER_WORDS, key=len, reverse=True)) + ")"
+_YEAR: Final = r"((?:19|20)\d\d)"
+_DATE_WORDS: Final = rf"(?:(?:the |el )?(?:dia )?(\d{{1,2}})(?: of| de)? {_MONTH}|{_MONTH}(?: the)? (\d{{1,2}}))(?:,?(?: of| de| del)? {_YEAR})?"
+_ORDINAL: Final = "(" + "|".join(sorted(_ORDINALS, key=len, reverse=True)) + ")"
+_LAST: Final = r"(?:last|past|previous|prior|latest|ultimos|ultimas|pasados|pasadas|anteriores|preceding)"
+_IN: Final = r"(?:(?:in|during|over|for|within|from|of|on|at|en|durante|de|del|por|para|a lo largo de|throughout|across|through) )?(?:the |el |la |los |las )?"
+
+
+def _count(text: str) -> int:
+    return NUMBER_WORDS[text] if text in NUMBER_WORDS else int(text)
+
+
+def _units(match: re.Match[str], today: dt.date) -> Range:
+    return last(_UNITS[match.group(2)], _count(match.group(1)), today)
+
+
+def _units_es(match: re.Match[str], today: dt.date) -> Range:
+    return last(_UNITS[match.group(2) or match.group(4)], _count(match.group(1) or match.group(3)), today)
+
+
+def _named_date(match: re.Match[str], today: dt.date) -> dt.date:
+    day, month, month_first, day_second, year = match.groups()[-5:]
+    number = _MONTHS[month or month_first]
+    if year:
+        return dt.date(int(year), number, int(day or day_second))
+    return latest_day(number, int(day or day_second), today)
+
+
+def _date(match: re.Match[str], today: dt.date) -> Range:
+    return one(_named_date(match, today), "day")
+
+
+def _iso(match: re.Match[str], today: dt.date) -> Range:
+    return one(dt.date(*(int(part) for part in match.groups()[-3:])), "day")
+
+
+def _day_month_year(match: re.Match[str], today: dt.date) -> Range:
+    day, month, year = (int(part) for part in match.groups()[-3:])
+    return one(dt.date(year, month, day), "day")
+
+
+def _month(match: re.Match[str], today: dt.date) -> Range:
+    name, year = match.group(1), match.group(2)
+    if year is None:
+        return latest_month(_MONTHS[name], today)
+    return one(dt.date(int(year), _MONTHS[name], 1), "month")
+
+
+def _month_last_year(match: re.Match[str], today: dt.date) -> Range:
+    return one(dt.date(today.year - 1, _MONTHS[match.group(1)], 1), "month")
+
+
+def _month_this_year(match: re.Match[str], today: dt.date) -> Range:
+    return one(dt.date(today.year, _MONTHS[match.group(1)], 1), "month")
+
+
+def _quarter(match: re.Match[str], today: dt.date) -> Range:
+    number = _ORDINALS[match.group(1)]
+    relative = match.group(3) if match.re.groups >= 3 else None
+    if match.group(2):
+        year = int(match.group(2))
+    elif relative:
+        year = today.year - (relative in ("last year", "ano pasado"))
+    else:
+        year = today.year if dt.date(today.year, 3 * number - 2, 1) < today else today.year - 1
+    return one(dt.date(year, 3 * number - 2, 1), "quarter")
+
+
+def _half(match: re.Match[str], today: dt.date) -> Range:
+    number = 1 if _ORDINALS[match.group(1)] == 1 else 2
+    year = int(match.group(2)) if match.group(2) else today.year
+    start = dt.date(year, 6 * number - 5, 1)
+    return Range(start=start, end=shift(start, "month", 6), unit="month", count=6)
+
+
+def _ago(match: re.Match[str], today: dt.date) -> Range:
+    count, unit = _count(match.group(1)), _UNITS[match.group(2)]
+    if unit == "day":
+        return one(shift(today, "day", -count), "day")
+    return one(shift(floor(today, unit), unit, -count), unit)
+
+
+def _weekday(match: re.Match[str], today: dt.date) -> Range:
+    back = (today.weekday() - _DAYS[match.group(1)] - 1) % 7 + 1
+    return one(today - dt.timedelta(days=back), "day")
+
+
+def _weekend(weeks: int) -> Callable[[re.Match[str], dt.date], Range]:
+    def found(match: re.Match[str], today: dt.date) -> Range:
+        saturday = floor(today, "week") + dt.timedelta(days=5 - 7 * weeks)
+        if weeks and saturday + dt.timedelta(days=7) < today - dt.timedelta(days=1):
+            saturday += dt.timedelta(days=7)
+        return Range(start=saturday, end=saturday + dt.timedelta(days=2), unit="day", count=2)
+
+    return found
+
+
+def _unit_word(match: re.Match[str]) -> Unit:
+    return next(_UNITS[group] for group in match.groups() if group in _UNITS)
+
+
+def _this(match: re.Match[str], today: dt.date) -> Range:
+    return this(_unit_word(match), today)
+
+
+def _previous(match: re.Match[str], today: dt.date) -> Range:
+    return last(_unit_word(match), 1, today)
+
+
+def _twelve_months(match: re.Match[str], today: dt.date) -> Range:
+    return last("month", 12, today)
+
+
+_Rule = tuple[re.Pattern[str], Callable[[re.Match[str], dt.date], Range]]
+
+
+def _rule(pattern: str, make: Callable[[re.Match[str], dt.date], Range]) -> _Rule:
+    return re.compile(rf"\b{pattern}\b"), make
+
+
+_AGO: Final = "(?:last year|previous year|el ano pasado|ano pasado|el ano anterior|ano anterior)"
+#: Points and spans that can also stand at either end of "between … and …".
+_SPANS: Final[tuple[_Rule, ...]] = (
+    _rule(rf"{_IN}{_YEAR} (\d\d) (\d\d)", _iso),
+    _rule(rf"{_IN}(\d{{1,2}}) (\d{{1,2}}) {_YEAR}", _day_month_year),
+    _rule(rf"{_IN}{_DATE_WORDS}", _date),
+    _rule(rf"{_IN}{_MONTH}(?: of| de| del)? (?:the )?{_AGO}", _month_last_year),
+    _rule(rf"{_IN}{_MONTH}(?: of| de)? (?:this year|este ano)", _month_this_year),
+    _rule(rf"{_IN}(?:month of |mes de )?{_MONTH}(?:,?(?: of| de| del| in)? {_YEAR})?", _month),
+    _rule(
+        rf"{_IN}q ?([1-4])(?:(?: of| de| in)? {_YEAR})?(?: (?:of |de |del )?(?:the )?(last year|this year|ano pasado|este ano))?",
+        _quarter,
+    ),
+    _rule(
+        rf"{_IN}{_ORDINAL} (?:quarter|trimestre)(?:(?: of| de| del| in)? (?:ano )?{_YEAR})?"
+        r"(?: (?:of |de |del )?(?:the )?(last year|this year|ano pasado|este ano))?",
+        lambda match, today: _previous_quarter_or(match, today),
+    ),
+    _rule(
+        rf"{_IN}{_ORDINAL} (?:half|semestre|mitad)(?:(?: of| de| del)? (?:the )?(?:year |ano )?{_YEAR})?(?: of the year| del ano)?",
+        _half,
+    ),
+    _rule(r"(?:the )?day before yesterday|anteayer|antier", lambda _, today: one(today - dt.timedelta(days=2), "day")),
+    _rule(r"yesterday|ayer", lambda _, today: one(today - dt.timedelta(days=1), "day")),
+    _rule(r"today|hoy", lambda _, today: one(today, "day")),
+    _rule(
+        rf"{_IN}(?:last|past|previous) weekend|{_IN}fin de semana (?:pasado|anterior)|{_IN}ultimo fin de semana",
+        _weekend(1),
+    ),
+    _rule(rf"{_IN}(?:this weekend|este fin de semana)", _weekend(0)),
+    _rule(rf"{_IN}{_LAST} {_COUNT} (?:full |whole |complete |calendar |completed )?{_UNIT}", _units),
+    _rule(rf"{_IN}{_COUNT} {_LAST} {_UNIT}", _units),
+    _rule(rf"{_IN}{_COUNT} {_UNIT} (?:anteriores|previos|pasados|pasadas)", _units),
+    _rule(rf"(?:a )?{_COUNT} {_UNIT} ago", _ago),
+    _rule(rf"hace {_COUNT} {_UNIT}", _ago),
+    _rule(
+        r"(?:in |over |during |for |within |of )?the (?:last|past) (?:full )?year|past year|(?:en |durante |de |del )?(?:el )?ultimo ano",
+        _twelve_months,
+    ),
+    _rule(r"(?:this )?year to date|ytd", lambda _, today: this("year", today)),
+    _rule(r"(?:this )?month to date|mtd", lambda _, today: this("month", today)),
+    _rule(r"(?:this )?quarter to date|qtd", lambda _, today: this("quarter", today)),
+    _rule(r"(?:this )?week to date|wtd", lambda _, today: this("week", today)),
+    _rule(
+        rf"(?:so far )?{_IN}(?:this|current|actual) (?:calendar )?{_UNIT}(?: so far| to date| hasta ahora| hasta hoy)?",
+        _this,
+    ),
+    _rule(rf"(?:en )?lo que (?:va|llevamos|llevo|va transcurrido) (?:de|del) (?:este )?{_UNIT}", _this),
+    _rule(rf"{_IN}(?:este|esta) (?:mismo |misma )?{_UNIT}(?: actual| en curso| hasta ahora| hasta hoy)?", _this),
+    _rule(rf"{_IN}{_UNIT} (?:actual|en curso|corriente)", _this),
+    _rule(rf"{_IN}(?:last|past|previous|prior|latest) (?:full |whole |calendar |complete )?{_UNIT}", _previous),
+    _rule(rf"{_IN}{_UNIT} (?:pasado|pasada|anterior|previo|previa)", _previous),
+    _rule(rf"{_IN}(?:ultimo|ultima|pasado|pasada) {_UNIT}", _previous),
+    _rule(rf"(?:on |from )?(?:last|this past) {_DAY}", _weekday),
+    _rule(rf"{_IN}{_DAY} (?:pasado|anterior)", _weekday),
+    _rule(rf"{_IN}ultimo {_DAY}", _weekday),
+    _rule(rf"{_IN}(?:year |ano )?{_YEAR}", lambda match, _: one(dt.date(int(match.group(1)), 1, 1), "year")),
+)
+
+
+def _previous_quarter_or(match: re.Match[str], today: dt.date) -> Range:
+    # "the last quarter" is the one before this, "the last quarter of 2025" its fourth.
+    if match.group(1) in ("last", "ultimo") and not match.group(2) and not match.group(3):
+        return last("quarter", 1, today)
+    return _quarter(match, today)
+
+
+_EARLIER: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+    (re.compile(rf"\b{pattern}\b"), kind)
+    for pattern, kind in (
+        (
+            r"(?:the |el |la |los |las )?(?:same|mismo|misma|mismos|mismas|equal|equivalent|corresponding)"
+            r"(?: \w+)? (?:of |in |from |a |de |del |en )?(?:the |el )?"
+            r"(?:last year|previous year|prior year|year before|year earlier|year ago|ano pasado|ano anterior|ano previo|one year earlier|one year ago)",
+            "year",
+        ),
+        (
+            r"(?:a|one|the) year (?:ago|earlier|before|prior)|year (?:on|over) year|yoy|hace un ano|un ano antes|interanual(?:es)?",
+            "year",
+        ),
+        (r"(?:the |el )?(?:previous|preceding|prior) (?:year|ano) same (?:\w+)", "year"),
+        (
+            r"(?:the )?(?:one|period|month|week|quarter|year|day|weeks|months|days) (?:before|earlier|prior)(?: that| it)?|"
+            r"(?:the )?(?:previous|preceding|prior) (?:one|period)|(?:the )?preceding (?:month|week|quarter|year|day)|"
+            r"(?:el |la )?(?:periodo|mes|semana|trimestre|dia) (?:de )?antes|(?:el |la |al )?periodo anterior|el anterior|la anterior|al anterior|"
+            r"(?:week|month|quarter) (?:on|over) (?:week|month|quarter)|mom|wow|qoq|intermensual",
+            "before",
+        ),
+    )
+)
+_ALWAYS: Final = re.compile(
+    r"\b(?:ever|of all time|all time|since (?:the )?(?:beginning|start|opening)|historically|to date|so far|overall|"
+    r"desde siempre|de siempre|historico|historica|en toda la historia|hasta ahora|hasta la fecha|desde el principio|de todos los tiempos)\b"
+)
+_FROM_TO: Final = re.compile(
+    r"\b(?:between|entre|from|desde|del|de)(?: el| la| the)? (<\d+>) (?:and|to|y|until|till|through|a|al|hasta|e)(?: el| la| the)? (<\d+>)"
+)
+_SINCE: Final = re.compile(
+    r"\b(?:since|after|starting|from|desde|a partir de|despues de)(?: el| la| the)? (<\d+>)(?: on| onwards| en adelante)?"
+)
+_UNTIL: Final = re.compile(r"\b(?:until|till|before|up to|hasta|antes de)(?: el| la| the| del)? (<\d+>)")
+_BARE_DAY: Final = re.compile(
+    rf"\b(?:between|entre|from|desde|del|de)(?: el| the| dia)*? (\d{{1,2}})(?: and| to| y| until| a| al| hasta| through)(?: el| the)? (?={_DATE_WORDS})"
+)
+
+
+def read_when(text: str, today: dt.date) -> When:
+    """Return the ranges that a plain text names and the text with those parts blanked.
+
+    A date that does not exist (31 June) is left in the text, where it stops the answer.
+    """
+    earlier, text = _read_earlier(text)
+    text = _spell_first_day(text)
+    spans: list[Range] = []
+    for pattern, make in _SPANS:
+        text = pattern.sub(lambda match: _mark(match, make, spans, today), text)  # noqa: B023 - used at once
+    text, joined = _join(text, spans, today)
+    order = [int(number) for number in re.findall(r"<(\d+)>", text)]
+    ranges = tuple(joined.get(number, spans[number]) for number in order)
+    text = re.sub(r"<\d+>", f" {TAKEN} ", text)
+    always = bool(_ALWAYS.search(text))
+    text = _ALWAYS.sub(f" {TAKEN} ", text)
+    return When(ranges=ranges, earlier=earlier, rest=" ".join(text.split()), always=always)
+
+
+def _read_earlier(text: str) -> tuple[str | None, str]:
+    for pattern, kind in _EARLIER:
+        match = pattern.search(text)
+        if match:
+            return kind, f"{text[: match.start()]} {TAKEN} vs {text[match.end() :]}"
+    return None, text
+
+
+def _spell_first_day(text: str) -> str:
+    """Give the first day of "from 1 to 15 October" its month."""
+    match = _BARE_DAY.search(text)
+    if match is None:
+        return text
+    date = re.match(_DATE_WORDS, text[match.end() :])
+    if date is None:
+        return text
+    _, month, month_first, _, year = date.groups()
+    spelled = f"{match.group(1)} {month or month_first}" + (f" {year}" if year else "")
+    start = match.start(1)
+    return text[:start] + spelled + text[match.end(1) :]
+
+
+def _mark(
+    match: re.Match[str], make: Callable[[re.Match[str], dt.date], Range], spans: list[Range], today: dt.date
+) -> str:
+    try:
+        spans.append(make(match, today))
+    except (ValueError, OverflowError):
+        return match.group()
+    # A preposition that a range may hang on ("since", "between") is not part of a span and stays readable.
+    lead = re.match(r"(?:from|de|del|desde) ", match.group())
+    return f"{lead.group() if lead else ''}<{len(spans) - 1}>"
+
+
+def _join(text: str, spans: list[Range], today: dt.date) -> tuple[str, dict[int, Range]]:
+    joined: dict[int, Range] = {}
+
+    def between(match: re.Match[str]) -> str:
+        first, second = (spans[int(match.group(n)[1:-1])] for n in (1, 2))
+        if first.start is None or second.end is None or second.end <= first.start:
+            # "from November to February": the first one lies a year before.
+            if first.start is None or second.end is None or shift(first.start, "year", -1) >= second.end:
+                return match.group()
+            first = first.year_earlier()
+        joined[int(match.group(2)[1:-1])] = Range(start=first.start, end=second.end, unit="day")
+        return match.group(2)
+
+    def since(match: re.Match[str]) -> str:
+        number = int(match.group(1)[1:-1])
+        span = spans[number]
+        after = match.group().startswith(("after", "despues"))
+        if match.group().startswith("from") and not match.group().endswith(("on", "onwards", "adelante")):
+            return match.group(1)  # "sales from October" is October
+        joined[number] = Range(start=span.end if after else span.start, end=today, unit="day")
+        return match.group(1)
+
+    def until(match: re.Match[str]) -> str:
+        number = int(match.group(1)[1:-1])
+        span = spans[number]
+        before = match.group().startswith(("before", "antes"))
+        joined[number] = Range(start=None, end=span.start if before else span.end, unit="day")
+        return match.group(1)
+
+    text = _FROM_TO.sub(between, text)
+    text = _SINCE.sub(since, text)
+    text = _UNTIL.sub(until, text)
+    return text, joined
+
+
+#: Every word of the rules; a misspelt one can be recognised.
+WORDS: Final = frozenset(
+    word
+    for pattern in (*(rule for rule, _ in _SPANS), *(rule for rule, _ in _EARLIER), _ALWAYS, _FROM_TO, _SINCE, _UNTIL)
+    for word in re.findall(r"[a-z]{3,}", re.sub(r"\\[a-z]|\(\?\w*[:=!]?", " ", pattern.pattern))
+)
