@@ -39,7 +39,7 @@ def _point_settings_at_environment() -> None:
 
 @pytest.fixture(scope="session")
 def platform(servers: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[EmbeddedServers]:
-    """Migrate the database once. Tests share it with real worker processes, so they keep apart by tenant, not by rollback."""
+    """Migrate the database once; tests share it with real worker processes, so they keep apart by tenant."""
     with django_db_blocker.unblock():
         call_command("migrate", verbosity=0)
         yield servers
