@@ -185,7 +185,7 @@ def pip(*arguments: str) -> None:
     with PIP_LOG.open("a", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=str(CHECKOUT))
         try:
-            code = process.wait()
+            code = watch(process)
         except BaseException:
             process.terminate()
             process.wait()
@@ -193,6 +193,31 @@ def pip(*arguments: str) -> None:
     if code != 0:
         text = PIP_LOG.read_text(encoding="utf-8", errors="replace")
         raise SetupError(f"pip failed; the whole log is {relative(PIP_LOG)}. Its last lines:\n{last_lines(text)}")
+
+
+def watch(process: subprocess.Popen[bytes]) -> int:
+    """Return pip's exit code; until then show at a terminal what it is busy with, in the rest of the line."""
+    shown = ""
+    while True:
+        try:
+            code = process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            if sys.stdout.isatty():
+                doing = doing_now(PIP_LOG.read_text(encoding="utf-8", errors="replace"))
+                sys.stdout.write(f"\033[s\033[K{doing}\033[u")
+                sys.stdout.flush()
+                shown = doing
+            continue
+        if shown:
+            sys.stdout.write("\033[K")
+        return code
+
+
+def doing_now(log: str) -> str:
+    """Return the last line of pip's log that names what it is busy with, short enough for one line."""
+    busy = ("Collecting", "Downloading", "Building", "Installing", "Preparing")
+    lines = [line.strip() for line in log.splitlines() if line.strip().startswith(busy)]
+    return lines[-1].split(" (from")[0][:50] if lines else ""
 
 
 def step(title: str, action: Callable[[], None]) -> None:

@@ -125,6 +125,16 @@ def _enter(bootstrap: ModuleType, path: Path, entered: threading.Event) -> None:
         entered.set()
 
 
+def test_what_pip_is_busy_with_fits_the_rest_of_a_line(bootstrap: ModuleType) -> None:
+    log = (
+        "Collecting scipy (from -r x)\n  Downloading scipy-1.17.1-cp311.whl (36 MB)\nRequirement already satisfied: a\n"
+    )
+
+    assert bootstrap.doing_now(log) == "Downloading scipy-1.17.1-cp311.whl (36 MB)"
+    assert bootstrap.doing_now("Installing collected packages: " + "many, " * 50)[:10] == "Installing"
+    assert len(bootstrap.doing_now("Installing collected packages: " + "many, " * 50)) == 50
+
+
 def test_every_command_of_the_makefile_is_known(bootstrap: ModuleType) -> None:
     lines = (SOURCE.parents[1] / "Makefile").read_text().splitlines()
     used = {line.split()[1] for line in lines if line.startswith("\t$(BOOTSTRAP)")}
