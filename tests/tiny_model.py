@@ -37,7 +37,8 @@ def make_tiny_model(folder: Path) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(_CORPUS * 4, trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
+    # transformers leaves its constructors without types.
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")  # type: ignore[no-untyped-call]
     fast.chat_template = _TEMPLATE
     fast.save_pretrained(str(folder))
 

@@ -14,7 +14,7 @@ from orchestrator.engines.warehouse import Cell, Column, ColumnType, Table
 
 SALES: tuple[str, ColumnType] = ("net_sales", "number")
 BRANCH: tuple[str, ColumnType] = ("branch", "text")
-BRANCHES: Sequence[tuple[Cell, ...]] = (
+BRANCHES: tuple[tuple[Cell, ...], ...] = (
     ("Madrid Centro", 4_000.0),
     ("Valencia", 3_000.0),
     ("Seville", 2_000.0),
@@ -80,8 +80,8 @@ def test_groups_in_spanish() -> None:
 
     assert answer == (
         "Ventas netas por sucursal: en cabeza está **Madrid Centro** con **4.000,00 €** (40,0 % del total), por "
-        "delante de Valencia (3.000,00 €) y Seville (2.000,00 €). El valor más bajo es el de Bologna: 1.000,00 €. Entre "
-        "los 4 suman **10.000,00 €**."
+        "delante de Valencia (3.000,00 €) y Seville (2.000,00 €). El valor más bajo es el de Bologna: 1.000,00 €. "
+        "Entre los 4 suman **10.000,00 €**."
     )
 
 
