@@ -88,7 +88,7 @@ def point(cell: Cell, column: str) -> Point | None:
     if isinstance(cell, bool) or cell is None or isinstance(cell, float):
         return None
     if isinstance(cell, int):
-        is_year = re.search(r"(?:^|_)(?:year|año|anio|ano)$", name) and 1900 <= cell <= 2200
+        is_year = re.search(r"(?:^|[_ ])(?:year|año|anio|ano)$", name) and 1900 <= cell <= 2200
         return Point(start=dt.datetime(cell, 1, 1), grain="year") if is_year else None
     if found := re.fullmatch(r"(\d{4})-(\d{2})", cell):
         month = int(found[2])
@@ -109,7 +109,7 @@ def point(cell: Cell, column: str) -> Point | None:
     if start.time() != dt.time():
         return Point(start=start, grain="hour")
     for grain, words in _GRAIN_WORDS:
-        if re.search(rf"(?:^|_)(?:{words})(?:_|$)", name):
+        if re.search(rf"(?:^|[_ ])(?:{words})(?:[_ ]|$)", name):
             return Point(start=start, grain=grain)
     return Point(start=start, grain="day")
 
@@ -171,8 +171,8 @@ def escape(text: str) -> str:
 
 
 def human(column: str) -> str:
-    """Return a column's identifier as words: `net_sales_eur` is `Net sales`."""
-    words = re.sub(r"_(?:eur|usd|gbp|pct|percent)$", "", column.casefold()).replace("_", " ").strip()
+    """Return a column's name as words without its unit: `net_sales_eur` is `Net sales`."""
+    words = re.sub(r"[_ ](?:eur|usd|gbp|pct|percent|%)$", "", column.casefold()).replace("_", " ").strip()
     return escape(words[:1].upper() + words[1:]) or escape(column)
 
 

@@ -13,7 +13,7 @@ from orchestrator.engines.warehouse import Cell, Table
 
 _IDENTIFIER: Final = re.compile(r"^(?:id|uuid|.*_id|codigo|code)$", re.IGNORECASE)
 _PERIOD: Final = re.compile(
-    r"(?:^|_)(?:year|quarter|month|week|weekday|dow|day|hour|año|anio|ano|trimestre|mes|semana|dia|día|hora)$",
+    r"(?:^|[_ ])(?:year|quarter|month|week|weekday|dow|day|hour|año|anio|ano|trimestre|mes|semana|dia|día|hora)$",
     re.IGNORECASE,
 )
 # Sums over these would be nonsense: a rate, a mean, an extreme, or something counted once in several groups.
@@ -147,6 +147,6 @@ def _cell(cell: Cell, column: str, language: Language) -> str:
     when = point(cell, column)
     if when is not None:
         return moment(when, language)
-    if isinstance(cell, int) and re.search(r"(?:^|_)(?:hour|hora)$", column, re.IGNORECASE):
+    if isinstance(cell, int) and re.search(r"(?:^|[_ ])(?:hour|hora)$", column, re.IGNORECASE):
         return f"{cell:02d}:00"
     return label(str(cell))

@@ -132,6 +132,8 @@ class _Writer:
         rising = values == sorted(values)
         if rising and (_LOW.search(self._wish) or len(values) >= _LISTED):
             return self._from_below(measure, pairs)
+        # A column of shares says it better, and of the whole that was meant.
+        rates = any(other.unit == "%" for other in self._shape.measures[1:])
         whole = measure.additive and not self._shape.partial and len(ranked) == len(self._shape.lines)
         first = [pair for pair in ranked if pair[1] == ranked[0][1]]
         out: list[str] = []
@@ -149,7 +151,7 @@ class _Writer:
                     "leader",
                     name=ranked[0][0].name,
                     value=self._text(measure, ranked[0][1]),
-                    share=self._share(ranked[0][1], values) if whole else "",
+                    share=self._share(ranked[0][1], values) if whole and not rates else "",
                     next=self._next("followed", measure, ranked[1:told]),
                 )
             )

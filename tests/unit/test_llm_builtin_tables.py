@@ -215,6 +215,23 @@ def test_it_never_says_more_than_four_sentences(rows: Sequence[tuple[Cell, ...]]
     assert len(re.findall(r"[.:](?: |$)", re.sub(r":", "", answer))) <= 4
 
 
+def test_headings_in_words_are_read_like_identifiers() -> None:
+    columns: list[tuple[str, ColumnType]] = [("ventas netas", "number"), ("ventas netas antes", "number")]
+    rows = [(120.0, 100.0, 20.0, 20.0)]
+
+    answer = told(
+        "Ventas netas (€), octubre de 2026 frente a septiembre de 2026",
+        [*columns, ("variación", "number"), ("variación %", "number")],
+        rows,
+        language="es",
+    )
+
+    assert answer == (
+        "Ventas netas, octubre de 2026 frente a septiembre de 2026: ventas netas **120,00 €**, ventas netas antes "
+        "**100,00 €**, variación **20,00 €** y variación **20,0 %**."
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "unit"),
     [
