@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Signature, chain
+from kombu.exceptions import OperationalError
 
 from orchestrator.celery import app
+from orchestrator.errors import DependencyDownError
 
 #: Hop or job -> task name; a test holds every name to a registered task with the queue's route.
 TASK_OF: Mapping[str, str] = {
@@ -64,23 +66,29 @@ def send_hops(messages: Sequence[HopMessage], *, cid: str) -> None:
     """Publish hops as one chain.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker does not answer; the rows stay dispatched and are sent again.
+        DependencyDownError: the broker does not answer; the rows stay dispatched.
     """
-    hops(messages, cid=cid).apply_async()
+    try:
+        hops(messages, cid=cid).apply_async()
+    except OperationalError as exc:
+        raise DependencyDownError("the broker does not answer", dependency="broker") from exc
 
 
 def send_job(*, job: str, fence: int, dispatch_no: int, queue: str, cid: str) -> None:
     """Publish the wake-up of a job.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker does not answer.
+        DependencyDownError: the broker does not answer.
     """
-    app.send_task(
-        TASK_OF["job"],
-        kwargs={"job": job, "fence": fence, "dispatch_no": dispatch_no},
-        task_id=f"{job}:{fence}:{dispatch_no}",
-        queue=queue,
-        headers={"cid": cid},
-        argsrepr="()",
-        kwargsrepr=f"{{job: {job}, dispatch: {dispatch_no}}}",
-    )
+    try:
+        app.send_task(
+            TASK_OF["job"],
+            kwargs={"job": job, "fence": fence, "dispatch_no": dispatch_no},
+            task_id=f"{job}:{fence}:{dispatch_no}",
+            queue=queue,
+            headers={"cid": cid},
+            argsrepr="()",
+            kwargsrepr=f"{{job: {job}, dispatch: {dispatch_no}}}",
+        )
+    except OperationalError as exc:
+        raise DependencyDownError("the broker does not answer", dependency="broker") from exc

@@ -50,9 +50,9 @@ def llm() -> LanguageModel:
 
 
 @cache
-def retriever() -> Retriever:
-    """Return the passages' index."""
-    return PgRetriever(rw())
+def retriever(model: str | None = None) -> Retriever:
+    """Return the passages' index, over the vectors of one embedder when it is named."""
+    return PgRetriever(rw(), model=model)
 
 
 @cache

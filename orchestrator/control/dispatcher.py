@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 
 import structlog
-from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -22,7 +21,7 @@ from orchestrator.control.leader import Leader
 from orchestrator.control.relay import relay
 from orchestrator.control.sweep import end_overdue
 from orchestrator.control.waiting import Waiting
-from orchestrator.errors import StoreDownError
+from orchestrator.errors import DependencyDownError
 from orchestrator.events import TurnAccepted
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
@@ -72,7 +71,7 @@ class Dispatcher:
                     self.sweep()
                 delay_s = 0.2
                 listener.wait(POLL_S)
-            except (StoreDownError, BrokerError, RedisError, OSError) as exc:
+            except (DependencyDownError, RedisError, OSError) as exc:
                 # Nothing is lost: the rows wait. After the database was away a whole lease passes before anybody
                 # is judged dead, as the dead man's heartbeat had nowhere to go.
                 delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=3, rng=self._rng)

@@ -70,7 +70,7 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     hops = plan.rest_of(route, has_embedding=usable is not None)
     carries: dict[str, object] = {}
     if usable is not None and route == "rag":
-        carries["rag"] = {"embedding": vectors.pack(usable)}
+        carries["rag"] = {"embedding": vectors.pack(usable), "model": engines.embedder.name}
     if not sure:
         carries["llm"] = {"ask_back": [name for name, _ in found.ranked()[:3]]}
     # The row first, then the log, then the message: whoever reads the next hop's events has read these.
@@ -114,9 +114,8 @@ def embed(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
             timeout_s=min(WAIT_S, context.deadline.remaining_s()),
         ),
     )
-    claiming.carry_to(
-        rw(), turn=context.turn, fence=context.fence, hop="rag", carry={"embedding": vectors.pack(rows[0])}
-    )
+    carry = {"embedding": vectors.pack(rows[0]), "model": engines.embedder.name}
+    claiming.carry_to(rw(), turn=context.turn, fence=context.fence, hop="rag", carry=carry)
     if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=""):
         raise LostTurnError("the turn ended while the question was embedded")
     return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator import catalogue, ids
@@ -20,8 +20,10 @@ from orchestrator.store.engine import rw
 PREVIEW_PASSAGES = 3
 
 
-def find(context: Context, retriever: Retriever) -> Sequence[HopMessage]:
+def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> Sequence[HopMessage]:
     """Find passages, keep them as an artifact and say so.
+
+    `retriever_of` gives the index over the vectors of one embedder: two embedders' vectors must not meet.
 
     Raises:
         NoAnswerError: nothing in the documents has to do with the question.
@@ -33,7 +35,7 @@ def find(context: Context, retriever: Retriever) -> Sequence[HopMessage]:
             context.row["text"],
             vectors.unpack(packed) if packed else None,
             tenant=context.row["tenant"],
-            retriever=retriever,
+            retriever=retriever_of(context.carry.get("model")),
             language=context.language,
         ),
     )

@@ -13,5 +13,5 @@ from tasks.base import StageTask
 @app.task(bind=True, base=StageTask, name="stages.rag", queue="rag")
 def rag(self: StageTask, *, turn: str, fence: int, dispatch_no: int) -> None:
     """Find a turn's passages."""
-    body = partial(stage_rag.find, retriever=engines.retriever())
+    body = partial(stage_rag.find, retriever_of=engines.retriever)
     self.run_hop("rag", body, turn=turn, fence=fence, dispatch_no=dispatch_no)
