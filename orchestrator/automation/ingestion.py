@@ -30,7 +30,8 @@ RETURNING d.id, d.title, d.filename, d.mime, d.language, b.content, b.parsed
 """
 _PARSED = "UPDATE switchyard_document_body SET parsed = CAST(:parsed AS jsonb) WHERE document_id = :document"
 _TITLED = """
-UPDATE switchyard_document SET title = CASE WHEN title = filename OR title = '' THEN :title ELSE title END,
+UPDATE switchyard_document
+SET title = CASE WHEN title IN ('', filename, regexp_replace(filename, '[.][^.]*$', '')) THEN :title ELSE title END,
        language = :language, updated_at = now() WHERE id = :document
 """
 _INDEXED = """
