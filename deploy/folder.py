@@ -46,6 +46,11 @@ class DataFolder:
         return self.root / "secrets.json"
 
     @property
+    def setup_secrets(self) -> Path:
+        """The same for the steps of the set-up alone, with the address of the private server's superuser."""
+        return self.root / "setup-secrets.json"
+
+    @property
     def servers(self) -> Path:
         """What only the set-up needs: ports and superuser passwords of the private servers."""
         return self.root / "servers.json"

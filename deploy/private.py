@@ -15,8 +15,8 @@ ANSWER_LIMIT_S = 90.0
 _DEATHS_LIMIT = 3
 
 
-async def start_postgres(folder: DataFolder, supervisor: Supervisor, until_the_end: ExitStack) -> str:
-    """Start the data folder's PostgreSQL under `supervisor`; return the address of the product's database.
+async def start_postgres(folder: DataFolder, supervisor: Supervisor, until_the_end: ExitStack) -> PostgresServer:
+    """Start the data folder's PostgreSQL under `supervisor` and return it, with the product's database made.
 
     `until_the_end` holds the cluster for this start until the server is gone.
 
@@ -41,7 +41,7 @@ async def start_postgres(folder: DataFolder, supervisor: Supervisor, until_the_e
     supervisor.start(server.process())
     await _answering(server, supervisor)
     await asyncio.to_thread(server.ensure_database)
-    return server.url
+    return server
 
 
 async def start_redis(folder: DataFolder, supervisor: Supervisor) -> str:

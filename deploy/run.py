@@ -99,7 +99,8 @@ class Installation:
         began = time.monotonic()
         self._require_free_ports()
         product = await self._start_servers()
-        await run_steps(self.steps, environ=self.environ(), log=self.folder.logs / "setup.log", terminal=self.terminal)
+        environ = self.environ() | {"SWITCHYARD_SECRETS_FILE": str(self.folder.setup_secrets)}
+        await run_steps(self.steps, environ=environ, log=self.folder.logs / "setup.log", terminal=self.terminal)
         table = self.table(self.environ())
         with self.terminal.timed(f"{len(table)} processes"):
             for process in table:
@@ -117,14 +118,16 @@ class Installation:
     async def _start_servers(self) -> dict[str, str]:
         """Start what no address was given for; return what the product's settings read from the secrets file."""
         self.folder.logs.mkdir(exist_ok=True)
-        addresses = {}
+        addresses, setup_only = {}, {}
         if not self.settings.database_url.get_secret_value():
             with self.terminal.timed("PostgreSQL"):
-                addresses["database_url"] = await start_postgres(self.folder, self._supervisor, self._until_the_end)
+                server = await start_postgres(self.folder, self._supervisor, self._until_the_end)
+            addresses["database_url"] = server.url
+            setup_only["database_superuser_url"] = server.superuser_url
         if not self.settings.redis_url.get_secret_value():
             with self.terminal.timed("Redis"):
                 addresses["redis_url"] = await start_redis(self.folder, self._supervisor)
-        return product_secrets(self.folder, addresses)
+        return product_secrets(self.folder, addresses, setup_only)
 
     def _greet(self, took_s: float, *, ready: bool, flower_password: str) -> None:
         paint, say = self.terminal.paint, self.terminal.say

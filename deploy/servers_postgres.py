@@ -67,6 +67,11 @@ class PostgresServer:
         return f"postgresql://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
+    def superuser_url(self) -> str:
+        """Where the set-up does what the owner may not."""
+        return f"postgresql://postgres:{self.superuser_password}@{LOOPBACK}:{self.port}/postgres"
+
+    @property
     def cluster(self) -> Path:
         """PostgreSQL's own data directory."""
         return self.home / "cluster"

@@ -21,6 +21,8 @@ BACKOFF_FLOOR_S = 0.5
 BACKOFF_CEILING_S = 15.0
 #: A process that lived this long is well again: its next death starts the backoff anew.
 STEADY_S = 30.0
+#: The same line of the same process is not shown again for so long.
+REPEAT_S = 60.0
 #: Longest stretch of output that counts as one line.
 _LINE_LIMIT = 256 * 1024
 #: After the group's death, how long to wait for output that a stranger still holds open.
@@ -47,6 +49,16 @@ class _Kept:
     running: asyncio.subprocess.Process | None = None
     stopping: bool = False
     deaths: int = 0
+    _told: str = ""
+    _told_at: float = 0.0
+
+    def repeats(self, text: str) -> bool:
+        """Tell whether `text` was the last thing shown, a moment ago: once is enough, and the log has them all."""
+        now = time.monotonic()
+        if text == self._told and now - self._told_at < REPEAT_S:
+            return True
+        self._told, self._told_at = text, now
+        return False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,7 +187,7 @@ class Supervisor:
         shown = line_filter.shown(text)
         if shown is not None and shown[1] >= kept.process.shown_from:
             last_words.clear()  # what was shown is not told again at its death
-            if not kept.stopping:
+            if not kept.stopping and not kept.repeats(shown[0]):
                 self.terminal.tell(kept.process.name, shown[0], level=shown[1])
         elif text:
             last_words.append(text)

@@ -78,6 +78,15 @@ def test_an_address_of_an_earlier_start_is_forgotten(tmp_path: Path) -> None:
     assert "redis_url" not in content
 
 
+def test_the_superusers_address_is_for_the_setup_alone(tmp_path: Path) -> None:
+    folder = DataFolder(root=tmp_path)
+
+    product_secrets(folder, {}, {"database_superuser_url": "postgresql://postgres@x"})
+
+    assert "database_superuser_url" in json.loads(folder.setup_secrets.read_text())
+    assert "superuser" not in folder.secrets.read_text()
+
+
 def test_the_record_of_the_servers_survives_a_restart(tmp_path: Path) -> None:
     record = ServerRecord.load(tmp_path / "servers.json")
     record.redis_port = 12345

@@ -1,5 +1,6 @@
 import io
 
+from deploy.readiness import missing
 from deploy.terminal import LineFilter, Terminal
 
 
@@ -58,3 +59,13 @@ def test_a_very_long_line_is_cut_at_the_terminal() -> None:
     Terminal(stream=stream, colour=False).tell("worker", "x" * 10_000)
 
     assert len(stream.getvalue()) < 600
+
+
+def test_what_is_not_ready_is_told_by_name() -> None:
+    told = missing(b'{"ready": false, "not_ready": ["queue gpu: no live consumer", "redis: refused"]}')
+
+    assert told == "queue gpu: no live consumer; redis: refused"
+
+
+def test_an_answer_of_another_shape_is_told_as_it_is() -> None:
+    assert missing(b"<h1>Bad Gateway</h1>") == "<h1>Bad Gateway</h1>"
