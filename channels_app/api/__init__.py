@@ -1,0 +1,1 @@
+"""The HTTP API: thin views over the use cases that the chat socket shares."""
