@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 
 from orchestrator.engines.gpu import configured, load
 
-pytestmark = pytest.mark.slow
+# Training takes 15 s of CPU, which a busy machine stretches.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
