@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from deploy.testservers import EmbeddedServers
+from orchestrator import ids
+from orchestrator.queues import QUEUES
+from orchestrator.store import processes
+from orchestrator.store.engine import rw
+
+
+@pytest.fixture
+def living(servers: EmbeddedServers) -> Iterator[None]:
+    """Have heartbeats of a dispatcher and of one worker for every queue."""
+    names = {"dispatcher": (), "worker": tuple(QUEUES)}
+    incarnations = [ids.new_id("inc") for _ in names]
+    for incarnation, (role, queues) in zip(incarnations, names.items(), strict=True):
+        processes.beat(
+            rw(), incarnation=incarnation, name=role, role=role, host="h", pid=1, queues=queues, draining=False
+        )
+    yield
+    for incarnation in incarnations:
+        processes.gone(rw(), incarnation=incarnation)
+
+
+def test_a_process_that_runs_is_alive(anybody: httpx.Client) -> None:
+    assert anybody.get("/healthz").json() == {"alive": True}
+
+
+def test_with_every_process_alive_it_is_ready(anybody: httpx.Client, living: None) -> None:
+    ready = anybody.get("/readyz")
+
+    assert ready.status_code == 200
+    assert ready.json()["not_ready"] == []
+    assert set(ready.json()["checks"].values()) == {"ok"}
+
+
+def test_each_queue_without_a_live_consumer_is_named(anybody: httpx.Client) -> None:
+    processes.beat(
+        rw(), incarnation="inc_sql", name="w", role="worker", host="h", pid=1, queues=("sql", "rag"), draining=False
+    )
+    ready = anybody.get("/readyz")
+    processes.gone(rw(), incarnation="inc_sql")
+
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["queue sql"] == "ok"
+    assert "queue gpu: no live consumer" in ready.json()["not_ready"]
+    assert "dispatcher: no live dispatcher" in ready.json()["not_ready"]
+
+
+def test_a_worker_that_drains_is_no_consumer(anybody: httpx.Client) -> None:
+    processes.beat(
+        rw(), incarnation="inc_old", name="w", role="worker", host="h", pid=1, queues=("llm",), draining=True
+    )
+    ready = anybody.get("/readyz")
+    processes.gone(rw(), incarnation="inc_old")
+
+    assert ready.json()["checks"]["queue llm"] == "no live consumer"
+
+
+def test_a_redis_that_does_not_answer_is_named_and_nothing_hangs(
+    anybody: httpx.Client, living: None, platform: EmbeddedServers
+) -> None:
+    platform.redis.pause()
+    ready = anybody.get("/readyz")
+    platform.redis.resume()
+
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["redis"] == "does not answer"
+    assert ready.json()["checks"]["database"] == "ok"
