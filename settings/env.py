@@ -36,7 +36,14 @@ def _env(name: str, *more: str) -> Any:  # Any: pydantic types its own alias arg
 class Environment(BaseSettings):
     """The typed environment. Field descriptions make the table in `docs/settings.md`."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        # `populate_by_name` would read bare names as well, and many a shell exports HOST or DEBUG for others.
+        env_prefix="SWITCHYARD_",
+    )
 
     mode: Literal["dev", "test", "prod"] = Field(
         "dev",
@@ -353,6 +360,8 @@ class Environment(BaseSettings):
             raise ValueError("SWITCHYARD_DEBUG must be off in production")
         if self.development_users:
             raise ValueError("SWITCHYARD_DEVELOPMENT_USERS must be off in production")
+        if self.engines == "scripted" or self.llm_script:
+            raise ValueError("SWITCHYARD_ENGINES and SWITCHYARD_LLM_SCRIPT may script nothing in production")
         for name in ("database_url", "redis_url"):
             if not getattr(self, name).get_secret_value():
                 raise ValueError(f"production needs {variable_of(name)}")
@@ -379,6 +388,16 @@ def variable_of(field: str) -> str:
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else field.upper()
 
 
+#: Every variable there is, further names of the same field included.
+VARIABLES: tuple[str, ...] = tuple(
+    str(name)
+    for field in Environment.model_fields.values()
+    if isinstance(field.validation_alias, AliasChoices)
+    for name in field.validation_alias.choices
+    if str(name).isupper()
+)
+
+
 def load() -> Environment:
     """Read and check the environment.
 
@@ -386,16 +405,20 @@ def load() -> Environment:
         SettingsError: a variable is wrong; each is named with what is wrong, none of the values shown.
     """
     # An empty variable means "not set", as people write `DATABASE_URL= make run`.
-    for name in [
-        n for n, value in os.environ.items() if value == "" and n.startswith(("SWITCHYARD_", "DATABASE_", "REDIS_"))
-    ]:
-        del os.environ[name]
+    for name in ("SWITCHYARD_SECRETS_FILE", *VARIABLES):
+        if os.environ.get(name) == "":
+            del os.environ[name]
     path = os.environ.get("SWITCHYARD_SECRETS_FILE")
     if path and not Path(path).is_file():
         raise SettingsError(f"SWITCHYARD_SECRETS_FILE: there is no file {path}")
     try:
         return Environment()
-    except ValidationError as exc:
+    except ValueError as exc:
+        if not isinstance(exc, ValidationError):
+            # The JSON reader's own message says where, never what.
+            raise SettingsError(
+                f"SWITCHYARD_SECRETS_FILE: {path} is not a JSON object ({type(exc).__name__})"
+            ) from None
         lines = []
         for error in exc.errors(include_input=False, include_url=False):
             where = str(error["loc"][0]) if error["loc"] else ""
