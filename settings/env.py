@@ -231,6 +231,12 @@ class Environment(BaseSettings):
         validation_alias=_env("SWITCHYARD_ENCODER_DIR"),
         description="Another sentence encoder (a transformers directory). Default: all-MiniLM-L6-v2.",
     )
+    encoder_sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        validation_alias=_env("SWITCHYARD_ENCODER_SHA256"),
+        description="The sha256 that the weights in `SWITCHYARD_ENCODER_DIR` must have. Unset: taken as they are.",
+    )
     classifier_dir: Path | None = Field(
         None,
         validation_alias=_env("SWITCHYARD_CLASSIFIER_DIR"),

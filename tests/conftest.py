@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,7 +17,9 @@ from redis import Redis
 
 from deploy.testservers import EmbeddedServers, embedded_servers
 from orchestrator.log.keys import Keys
+from orchestrator.queues import PROCESSES
 from settings.env import load
+from tests.stack import CHECKOUT, Stack, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +63,48 @@ def redis_client(servers: EmbeddedServers) -> Iterator[Redis]:
 def keys() -> Keys:
     """Return the key names of the deployment under test."""
     return Keys(django_settings.SWITCHYARD.key_prefix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveStack:
+    """The whole product at work on the example company."""
+
+    base_url: str
+    username: str
+    password: str
+    stack: Stack
+
+
+@pytest.fixture(scope="session")
+def live_stack(platform: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    """Run every process of the table but Flower, with the real models, the example company and its documents."""
+    environ = {
+        "SWITCHYARD_EXAMPLE_SIZE": "small",
+        # The built-in writer is done in milliseconds; a person who stops it needs a moment.
+        "SWITCHYARD_LLM_PACE_S": "0.02",
+    }
+    for command in (("setup_example",), ("train_router", "--if-missing")):
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=CHECKOUT,
+            env={**os.environ, **environ},
+            check=True,
+            capture_output=True,
+            timeout=300,
+        )
+    names = tuple(p.name for p in PROCESSES if p.role in ("dispatcher", "worker", "beat"))
+    with running_stack(tmp_path_factory.mktemp("live"), environ, names=names) as stack:
+        stack.wait_ready()
+        _wait_for_documents()
+        yield LiveStack(base_url=stack.base_url, username="demo", password="demo", stack=stack)
+
+
+def _wait_for_documents(limit_s: float = 120) -> None:
+    from orchestrator.pipeline.models import Document
+
+    until = time.monotonic() + limit_s
+    while Document.objects.exclude(state__in=["indexed", "deleted"]).exists():
+        if time.monotonic() > until:
+            states = list(Document.objects.values_list("filename", "state", "error"))
+            raise TimeoutError(f"documents are not indexed: {states}")
+        time.sleep(0.5)

@@ -129,6 +129,7 @@ def configured() -> GpuConfig:
     return GpuConfig(
         data_dir=chosen.data_dir,
         encoder_dir=chosen.encoder_dir,
+        encoder_sha256=chosen.encoder_sha256,
         sequence_classifier_dir=chosen.classifier_dir,
         router_dir=chosen.router_dir,
         router_threshold=chosen.router_threshold,
