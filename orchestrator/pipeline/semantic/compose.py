@@ -100,14 +100,15 @@ class _Composer:
     def _label(self, name: str, *, per: str | None) -> str:
         label = self.layer.measures[name].labels.shown(self.language)
         if per is not None:
-            return phrase("per", self.language, label=label, other=self.layer.measures[per].labels.shown(self.language))
+            key = "percent_of" if self.query.per_scale != 1 else "per"
+            return phrase(key, self.language, label=label, other=self.layer.measures[per].labels.shown(self.language))
         if self.query.average is not None:
             return phrase("mean", self.language, label=label, other=grain_label(self.query.average, self.language))
         return label
 
     def _figure(self, name: str, per: str | None, span: Literal["all", "later", "earlier", "part"]) -> exp.Expr:
         value = self._value(name, span)
-        return value if per is None else _scaled(1, value, self._value(per, span))
+        return value if per is None else _scaled(self.query.per_scale, value, self._value(per, span))
 
     def _value(self, name: str, span: Literal["all", "later", "earlier", "part"]) -> exp.Expr:
         """Return a measure over its leaves; a leaf stands as a column of its name."""

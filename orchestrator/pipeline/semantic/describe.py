@@ -59,7 +59,8 @@ def abilities(layer: SemanticLayer, question: str, *, language: Language) -> tup
 def _measures(query: Query, layer: SemanticLayer, language: Language) -> str:
     names = [layer.measures[name].labels.shown(language) for name in query.measures]
     if query.per is not None:
-        names[0] = phrase("per", language, label=names[0], other=layer.measures[query.per].labels.shown(language))
+        key = "percent_of" if query.per_scale != 1 else "per"
+        names[0] = phrase(key, language, label=names[0], other=layer.measures[query.per].labels.shown(language))
     if query.average is not None:
         names[0] = phrase("mean", language, label=names[0], other=grain_label(query.average, language))
     if query.count_groups:

@@ -88,6 +88,10 @@ class Measure(_Part):
     not_by: tuple[Name, ...] = ()
     #: Dimension -> the measure that is meant when both are named.
     instead: dict[Name, Name] = Field(default_factory=dict)
+    #: Whether "the best" has the least of it.
+    lower_is_better: bool = False
+    #: The rate that is meant when it is asked for as a percentage.
+    percent: Name | None = None
     #: Whether its noun also stands for the setting ("discounts on delivery orders").
     context: bool = False
 
@@ -115,6 +119,8 @@ class Dimension(_Part):
     counts: Name | None = None
     #: Measure meant by "how many <dimension>".
     members: Name | None = None
+    #: Measure meant by "how many <value>" where nothing is sold and no time is named.
+    lists: Name | None = None
     #: Measure that "best" and "sold" mean with this dimension.
     ranks: Name | None = None
     #: Dimension that is ranked when one value of this one is: "the three worst pizzas".
@@ -157,12 +163,16 @@ class SemanticLayer(_Part):
     busiest: Name | None = None
     #: Measure meant by "sell" without a unit.
     sold: Name | None = None
+    #: Measure meant by "best-selling".
+    bestselling: Name | None = None
+    #: Dimension meant by "bestsellers".
+    bestsellers: Name | None = None
     verified: tuple[Verified, ...] = ()
 
     @model_validator(mode="after")
     def _known(self) -> SemanticLayer:
         for name, measure in self.measures.items():
-            wanted = [*(measure.ratio.over if measure.ratio else ()), *measure.instead.values()]
+            wanted = [*(measure.ratio.over if measure.ratio else ()), *measure.instead.values(), *((measure.percent,) if measure.percent else ())]
             for other in wanted:
                 if other not in self.measures:
                     raise ValueError(f"measure {name} names {other}, which is none")
@@ -170,10 +180,10 @@ class SemanticLayer(_Part):
                 if source.fact not in self.facts:
                     raise ValueError(f"measure {name} names fact {source.fact}, which is none")
         for name, dimension in self.dimensions.items():
-            for meant in (dimension.counts, dimension.members, dimension.ranks):
+            for meant in (dimension.counts, dimension.members, dimension.ranks, dimension.lists):
                 if meant is not None and meant not in self.measures:
                     raise ValueError(f"dimension {name} names {meant}, which is no measure")
-        for meant in (self.busiest, self.sold):
+        for meant in (self.busiest, self.sold, self.bestselling):
             if meant is not None and meant not in self.measures:
                 raise ValueError(f"{meant} is no measure")
         return self

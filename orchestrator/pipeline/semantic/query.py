@@ -35,6 +35,8 @@ class Query:
     measures: tuple[str, ...]
     #: The measure that the first one is divided by ("tips per order").
     per: str | None = None
+    #: 100 for "tips as a percentage of sales".
+    per_scale: float = 1.0
     #: Dimensions and grains, as named.
     groups: tuple[str, ...] = ()
     filters: tuple[Filter, ...] = ()

@@ -20,6 +20,8 @@ class Range:
     count: int = 1
     #: Whether it runs only up to yesterday ("this month").
     running: bool = False
+    #: Whether it was called "previous", which is relative to another range where there is one.
+    previous: bool = False
 
     def before(self) -> Range:
         """Return the equally named range before it: last month for this month, September for October."""

@@ -64,13 +64,13 @@ class Reach:
         ratio = self.layer.measures[measure].ratio
         return (measure,) if ratio is None else tuple(part for side in ratio.over for part in self.parts(side))
 
-    def reaches(self, measures: Sequence[str], dimension: str) -> bool:
-        """Return whether each measure, or the one that stands in for it, can be held to the dimension."""
+    def reaches(self, measures: Sequence[str], dimension: str, *, directly: bool = False) -> bool:
+        """Return whether each measure, or unless `directly` the one that stands in for it, can be held to the dimension."""
         for name in measures:
             known = self.layer.measures[name]
             if dimension in known.not_by:
                 return False
-            parts = self.parts(known.instead.get(dimension, name))
+            parts = self.parts(name if directly else known.instead.get(dimension, name))
             if not all(self.source(part, (dimension,)) for part in parts):
                 return False
         return True

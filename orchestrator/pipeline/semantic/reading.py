@@ -23,8 +23,8 @@ _JOINING = frozenset(
 )
 _WHOLE = frozenset({"all", "our", "todos", "todas", "nuestros", "nuestras", "across", "entire"})
 _OPERATORS: dict[str, Operator] = {"more": ">", "least": ">=", "less": "<", "most": "<="}
-_DESC = ("desc", "best", "busiest", "to_desc")
-_ASC = ("asc", "worst", "quietest", "to_asc")
+_DESC = ("desc", "top", "best", "busiest", "to_desc")
+_ASC = ("asc", "bottom", "worst", "quietest", "to_asc")
 _UPWARD = frozenset({"mas", "mejor", "best", "top", "most"})
 _DOWNWARD = frozenset({"menos", "peor", "worst", "least"})
 _MOST_LIMIT = 1_000
@@ -59,26 +59,28 @@ class _Reader:
             raise Misread("words without meaning here", words=unknown)
         reach = Reach(self.lexicon.layer)
         thresholds = self._thresholds()
-        measures, per = self._measures()
+        measures, per, scale = self._measures()
         measures = self._measures_or_meant(measures, thresholds)
         sold_groups = self._ranked_units(measures)
         filters, groups = self._filters_and_groups(measures, reach)
         groups = [name for name in groups if name not in sold_groups]
         measures = self._instead(measures, groups, filters)
-        query = Query(measures=tuple(measures), per=per, groups=tuple(groups), filters=tuple(filters))
+        query = Query(measures=tuple(measures), per=per, per_scale=scale, groups=tuple(groups), filters=tuple(filters))
         query = _lined_up(self._with_time(query))
         query = self._with_average(query)
         query = self._with_order(query)
         query = self._with_thresholds(query, thresholds)
         query = self._with_share(query)
+        query = self._with_trend(query)
         self._check_left_over(query)
         reach.check(query)
         return query
 
     # -- measures
 
-    def _measures(self) -> tuple[list[str], str | None]:
-        """Return the measures named, in order, and the one that stands after "per"."""
+    def _measures(self) -> tuple[list[str], str | None, float]:
+        """Return the measures named, in order, the one that stands after "per", and the scale of that ratio."""
+        scale = 1.0
         found: list[str] = []
         per: str | None = None
         main_counted = False
@@ -93,6 +95,9 @@ class _Reader:
                 if per is not None:
                     raise Misread("two measures after per")
                 per = name
+                continue
+            if previous is not None and self._share_between(previous, item) and per is None:
+                per, scale = name, 100.0
                 continue
             if name in found:
                 continue
@@ -109,7 +114,15 @@ class _Reader:
             else:
                 raise Misread("two measures that are not joined", words=(found[-1], name))
             previous = item
-        return found, per
+        return found, per, scale
+
+    def _share_between(self, previous: Item, item: Item) -> bool:
+        """Return whether "as a percentage of" stands between two measures; the words are then used up."""
+        between = [i for i, other in enumerate(self.items) if previous.end <= other.start < item.start]
+        if len(between) != 1 or not self.items[between[0]].is_cue("share"):
+            return False
+        self.used.update(between)
+        return True
 
     def _is_setting(self, index: int, item: Item) -> bool:
         """Return whether a word that is also a measure stands here as a dimension or value."""
@@ -142,8 +155,15 @@ class _Reader:
         """Return the measures, or the one that "sold", "busiest", "how many waiters" and the like mean."""
         layer = self.lexicon.layer
         cues = {meaning.name for item in self.items for meaning in item.of("cue")}
+        for index, item in enumerate(self.items):
+            counted = item.of("measure") and index in self.used and item.before in ("many", "of", "de", "cuantos", "cuantas")
+            cue = index > 0 and self.items[index - 1].is_cue("count")
+            if counted and cue and any(layer.measures[m.name].format != "count" for m in item.of("measure")):
+                raise Misread("a sum of money is not counted", words=(item.text,))
         if measures:
             return measures
+        if "bestselling" in cues and layer.bestselling is not None:
+            return [layer.bestselling]
         dimensions = [m.name for item in self.items for m in item.of("dimension")]
         values = [m for item in self.items for m in item.of("value")]
         described = [
@@ -158,7 +178,7 @@ class _Reader:
         if "busiest" in cues or "quietest" in cues:
             if layer.busiest is not None:
                 return [layer.busiest]
-        if "best" in cues or "worst" in cues:
+        if cues & {"best", "worst", "top", "bottom"}:
             meant = [d.ranks for d in described if d.ranks]
             if meant:
                 return [meant[0]]
@@ -171,6 +191,8 @@ class _Reader:
                 continue
             for meaning in item.of("value"):
                 known = layer.dimensions.get(meaning.name)
+                if known is not None and known.lists is not None and not self.when.ranges:
+                    return [known.lists]
                 if known is not None and known.counts is not None:
                     return [known.counts]
             for meaning in item.of("dimension"):
@@ -178,22 +200,21 @@ class _Reader:
                 if known is not None and known.members is not None:
                     self.used.add(index)
                     return [known.members]
-        if "growth" in cues and layer.sold is not None:
+        if cues & {"growth", "money"} and layer.sold is not None:
             return [layer.sold]
         raise Misread("no measure")
 
     def _ranked_units(self, measures: Sequence[str]) -> set[str]:
         """Return the dimensions that only say what was counted: "how many dishes did we sell"."""
-        layer = self.lexicon.layer
-        if not any(item.is_cue("sold") for item in self.items):
-            return set()
+        dimensions = self.lexicon.layer.dimensions
+        sold = any(item.is_cue("sold") for item in self.items)
         return {
             meaning.name
             for index, item in enumerate(self.items)
             for meaning in item.of("dimension")
             if self._counted(index)
-            and meaning.name in layer.dimensions
-            and layer.dimensions[meaning.name].ranks in measures
+            and meaning.name in dimensions
+            and ((sold and dimensions[meaning.name].ranks in measures) or dimensions[meaning.name].members in measures)
         }
 
     def _instead(self, measures: list[str], groups: Sequence[str], filters: Sequence[Filter]) -> list[str]:
@@ -222,6 +243,8 @@ class _Reader:
     def _noun(self, index: int, item: Item, measures: Sequence[str], reach: Reach) -> Meaning | None:
         """Choose what a noun means here: a dimension to group by, or a value to hold rows to."""
         values = [m for m in item.of("value") if reach.reaches(measures, m.name)]
+        # "wine" is a kind of goods for what is bought and a part of the menu for what is sold.
+        values = [m for m in values if reach.reaches(measures, m.name, directly=True)] or values
         dimensions = [m for m in item.of("dimension") if m.name in GRAINS or reach.reaches(measures, m.name)]
         if not values and not dimensions:
             if item.of("value") or item.of("dimension"):
@@ -252,6 +275,8 @@ class _Reader:
             # "Madrid and Barcelona" asks for both, side by side.
             several = [i for i, m in chosen.items() if m.kind == "value" and m.name == name]
             negated = any(self._negated(i) for i in several)
+            if len(several) > 1 and any(len(chosen[i].values) > 1 for i in several):
+                raise Misread("sets of values side by side")  # "weekdays versus weekends"
             if len(several) > 1 and not together and not negated and name not in groups:
                 groups.append(name)
         return groups
@@ -284,7 +309,20 @@ class _Reader:
         if not item.plural or near & (_GROUPING - {"a"}) or near & _ASKING:
             return False
         shaped = any(other.is_cue(*_DESC, *_ASC, "compare", "share", *_OPERATORS) for other in self.items)
-        return bool(near & _WHOLE) and not shaped
+        return not shaped and (bool(near & _WHOLE) or self._has_place(index))
+
+    def _has_place(self, index: int) -> bool:
+        """Return whether a place stands beside the item: "the Italian restaurants", "branches in Madrid"."""
+        dimensions = self.lexicon.layer.dimensions
+        for other in (index - 1, index + 1):
+            if not 0 <= other < len(self.items):
+                continue
+            first, second = sorted((self.items[other], self.items[index]), key=lambda entry: entry.start)
+            between = {word.text for word in self.words[first.end : second.start]}
+            places = [m for m in self.items[other].of("value") if m.name in dimensions and dimensions[m.name].place]
+            if places and between <= {"in", "of", "the", "en", "de", "del"}:
+                return True
+        return False
 
     def _negated(self, index: int) -> bool:
         """Return whether "not", "except" … stands right before the value, or before the values that it is listed with."""
@@ -359,10 +397,11 @@ class _Reader:
             if first.end == second.start or second.end == first.start:
                 start = min(s for s in (first.start, second.start) if s is not None)
                 end = max(e for e in (first.end, second.end) if e is not None)
-                groups = query.groups if first.unit in query.groups else (*query.groups, first.unit)
-                return replace(query, span=Range(start=start, end=end, unit="day"), groups=groups)
+                return replace(query, span=Range(start=start, end=end, unit="day"))
             if first.unit != second.unit or first.unit == "day":
                 raise Misread("two ranges that are not compared")
+        if second.previous and second.unit == first.unit:
+            second = first.before()
         if second.unit == "year" and first.unit != "year" and second.count == 1 and not second.running:
             # "this month versus last year": the same dates of last year.
             second = first.year_earlier()
@@ -400,7 +439,7 @@ class _Reader:
                 desc += [index] if said & _UPWARD else []
                 asc += [index] if said & _DOWNWARD else []
         self.used.update(
-            i for i, item in enumerate(self.items) if item.is_cue("order", "sold", "much", "only", "trend")
+            i for i, item in enumerate(self.items) if item.is_cue("order", "sold", "much", "only", "trend", "money", "together", "bestselling")
         )
         numbers = [i for i, item in enumerate(self.items) if item.number is not None and i not in self.used]
         grows = any(item.is_cue("growth") for item in self.items)
@@ -414,10 +453,17 @@ class _Reader:
             # "the best first, from highest to lowest" agree; "most … least" do not.
             raise Misread("two directions")
         self.used.update((*desc, *asc))
+        if query.earlier is not None and not query.groups and not numbers:
+            return query  # "did we sell more in October than in September?"
         cues = desc or asc
         # A ranking leaves all rows; a superlative cuts them.
         ranking = all(self.items[i].is_cue("to_desc", "to_asc") for i in cues)
-        query = replace(query, order="desc" if desc else "asc", by_change=grows and query.earlier is not None)
+        upward = bool(desc)
+        if self.lexicon.layer.measures[query.measures[0]].lower_is_better and any(
+            self.items[i].is_cue("best", "worst") for i in cues
+        ):
+            upward = not upward
+        query = replace(query, order="desc" if upward else "asc", by_change=grows and query.earlier is not None)
         if not query.groups:
             query = self._drilled(query)
         if len(numbers) > 1:
@@ -437,6 +483,9 @@ class _Reader:
         dimensions = self.lexicon.layer.dimensions
         finer = [dimensions[f.dimension].drill for f in query.filters if f.dimension in dimensions and not f.negated]
         names = [name for name in dict.fromkeys(finer) if name is not None]
+        bestsellers = self.lexicon.layer.bestsellers
+        if not names and bestsellers is not None and any(item.is_cue("bestselling", "sold") for item in self.items):
+            names = [bestsellers]
         if len(names) != 1:
             raise Misread("a superlative of what?")
         return replace(query, groups=(names[0],))
@@ -520,6 +569,8 @@ class _Reader:
             return query
         self.used.update(cues)
         measure = self.lexicon.layer.measures[query.measures[0]]
+        if measure.percent is not None and len(query.measures) == 1:
+            return replace(query, measures=(measure.percent,))
         if (
             measure.ratio is not None
             or measure.format == "percent"
@@ -544,6 +595,18 @@ class _Reader:
         if not others and len(places) == 1:
             return replace(query, share="filter", share_of=places[0].dimension)
         raise Misread("a share of which part?")
+
+    def _with_trend(self, query: Query) -> Query:
+        """Split "the evolution of sales in the last six months" by a part of time that fits the range."""
+        wanted = any(item.is_cue("trend") for item in self.items)
+        if not wanted or set(query.groups) & GRAINS or query.earlier is not None:
+            return query
+        span = query.span
+        if span is None or span.start is None or span.end is None:
+            return replace(query, groups=("month", *query.groups))
+        days = (span.end - span.start).days
+        grain = "day" if days <= 21 else "week" if days < 59 else "month"
+        return replace(query, groups=(grain, *query.groups))
 
     def _check_left_over(self, query: Query) -> None:
         left = [item for index, item in enumerate(self.items) if index not in self.used and not item.of("time")]

@@ -13,6 +13,7 @@ _PHRASES: Final[dict[str, tuple[str, str]]] = {
     "share": ("share %", "cuota %"),
     "whole": ("{label} in all", "{label} en total"),
     "per": ("{label} per {other}", "{label} por {other}"),
+    "percent_of": ("{label} as % of {other}", "{label} en % de {other}"),
     "mean": ("{label} per {other}, mean", "{label} por {other}, media"),
     "how_many": ("number of {label}", "número de {label}"),
     "by": ("by {other}", "por {other}"),

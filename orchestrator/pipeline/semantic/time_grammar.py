@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from orchestrator.pipeline.semantic.ranges import Range, Unit, floor, last, latest_day, latest_month, one, shift, this
@@ -169,6 +169,20 @@ def _weekday(match: re.Match[str], today: dt.date) -> Range:
     return one(today - dt.timedelta(days=back), "day")
 
 
+def _week_of(match: re.Match[str], today: dt.date) -> Range:
+    found = [group for group in match.groups()]
+    half = found[:5] if any(found[:5]) else found[5:]
+    day, month, month_first, day_second, year = half
+    number, of_month = _MONTHS[month or month_first or ""], int(day or day_second or 0)
+    named = dt.date(int(year), number, of_month) if year else latest_day(number, of_month, today)
+    return one(named, "week")
+
+
+def _last_month_named(match: re.Match[str], today: dt.date) -> Range:
+    number = _MONTHS[match.group(1)]
+    return one(dt.date(today.year if number < today.month else today.year - 1, number, 1), "month")
+
+
 def _weekend(weeks: int) -> Callable[[re.Match[str], dt.date], Range]:
     def found(match: re.Match[str], today: dt.date) -> Range:
         saturday = floor(today, "week") + dt.timedelta(days=5 - 7 * weeks)
@@ -221,10 +235,19 @@ _SPANS: Final[tuple[_Rule, ...]] = (
         lambda match, today: _previous_quarter_or(match, today),
     ),
     _rule(
-        rf"{_IN}{_ORDINAL} (?:half|semestre|mitad)(?:(?: of| de| del)? (?:the )?(?:year |ano )?{_YEAR})?(?: of the year| del ano)?",
+        rf"{_IN}{_ORDINAL} (?:half|semestre|mitad)(?! of [a-z]| de [a-z])(?:(?: of| de| del)? (?:the )?(?:year |ano )?{_YEAR})?(?: of the year| del ano)?",
         _half,
     ),
     _rule(r"(?:the )?day before yesterday|anteayer|antier", lambda _, today: one(today - dt.timedelta(days=2), "day")),
+    _rule(
+        rf"(?:since|from) (?:the )?(?:beginning|start) of (?:the |this )?(?:current )?{_UNIT}|"
+        rf"desde (?:el |los )?(?:principios?|inicios?|comienzos?) (?:de |del )?(?:este |el )?{_UNIT}|"
+        rf"(?:all|the whole|the entire|todo el|toda la|todo este|toda esta) {_UNIT}",
+        _this,
+    ),
+    _rule(rf"{_IN}week of {_DATE_WORDS}|{_IN}semana del? {_DATE_WORDS}", _week_of),
+    _rule(rf"{_IN}(?:last|past|previous|pasado|ultimo) {_MONTH}", _last_month_named),
+    _rule(rf"{_IN}{_MONTH} (?:pasado|anterior)", _last_month_named),
     _rule(r"yesterday|ayer", lambda _, today: one(today - dt.timedelta(days=1), "day")),
     _rule(r"today|hoy", lambda _, today: one(today, "day")),
     _rule(
@@ -292,13 +315,17 @@ _EARLIER: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         ),
     )
 )
+_PREVIOUS: Final = re.compile(r"\b(?:previous|prior|preceding|anterior|previo|previa)\b")
 _ALWAYS: Final = re.compile(
-    r"\b(?:ever|of all time|all time|since (?:the )?(?:beginning|start|opening)|historically|to date|so far|overall|"
+    r"\b(?:ever|of all time|all time|since (?:the )?(?:very )?(?:beginning|start|opening)(?! of)|historically|to date|so far|overall|"
     r"desde siempre|de siempre|historico|historica|en toda la historia|hasta ahora|hasta la fecha|desde el principio|de todos los tiempos)\b"
 )
 _FROM_TO: Final = re.compile(
     r"\b(?:between|entre|from|desde|del|de)(?: el| la| the)? (<\d+>) (?:and|to|y|until|till|through|a|al|hasta|e)(?: el| la| the)? (<\d+>)"
 )
+#: "March to June", "March - June": not where two ranges are compared.
+_TO: Final = re.compile(r"(<\d+>)(?: (?:to|until|till|through|a|al|hasta)(?: el| la| the)?)? (<\d+>)")
+_COMPARED: Final = re.compile(r"\b(?:compar\w*|versus|vs|than|against|frente|respecto|growth|change\w*)\b")
 _SINCE: Final = re.compile(
     r"\b(?:since|after|starting|from|desde|a partir de|despues de)(?: el| la| the)? (<\d+>)(?: on| onwards| en adelante)?"
 )
@@ -353,7 +380,8 @@ def _mark(
     match: re.Match[str], make: Callable[[re.Match[str], dt.date], Range], spans: list[Range], today: dt.date
 ) -> str:
     try:
-        spans.append(make(match, today))
+        span = make(match, today)
+        spans.append(replace(span, previous=True) if _PREVIOUS.search(match.group()) else span)
     except (ValueError, OverflowError):
         return match.group()
     # A preposition that a range may hang on ("since", "between") is not part of a span and stays readable.
@@ -391,6 +419,8 @@ def _join(text: str, spans: list[Range], today: dt.date) -> tuple[str, dict[int,
         return match.group(1)
 
     text = _FROM_TO.sub(between, text)
+    if not _COMPARED.search(text):
+        text = _TO.sub(between, text)
     text = _SINCE.sub(since, text)
     text = _UNTIL.sub(until, text)
     return text, joined

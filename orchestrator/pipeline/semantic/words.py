@@ -5,50 +5,42 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Final
 
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+
+class GrainValue(BaseModel):
+    """Some values of a part of time and the words for them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    grain: str
+    values: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+class Vocabulary(BaseModel):
+    """The words of `words.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    empty: frozenset[str]
+    cues: dict[str, tuple[str, ...]]
+    grains: dict[str, tuple[str, ...]]
+    grain_values: tuple[GrainValue, ...]
+
+
+VOCABULARY: Final = Vocabulary.model_validate(yaml.safe_load((files(__package__) / "words.yaml").read_text("utf-8")))
 #: Words that carry no meaning of their own for a query. Whatever is not here and not understood stops the answer.
-EMPTY: Final = frozenset(
-    """
-    a an the of for in on at to from with by per our ours we us you i my me it its is are was were be been being do does did
-    has have had having there this that these those what whats which who whose how much many show tell give list display get
-    see find know want need would like could can please let s and or as than then out up across over through during within
-    amount number count quantity figure value total totals overall sum all total made make take took happen come came go
-    went made received receive get got each every via right now currently exactly about around throughout thanks hi hello
-    breakdown broken down split grouped group sorted report overview summary details data so far per whole entire during
-    ones one time times people
-    el la los las lo un una unos unas de del al a en por para con y e o u que cual cuales quien quienes cuanto cuanta cuantos
-    cuantas como es son fue fueron era eran ha han hemos he haber hay hubo habido tuvo tuvieron tuvimos tenemos tiene tienen
-    nuestro nuestra nuestros nuestras mi mis me nos se su sus dame dime muestra muestrame ensename enseña lista listame
-    quiero saber ver necesito puedes podrias favor cantidad numero total totales suma importe cifra todo todos toda todas
-    cada durante desde hasta entre sobre segun desglose desglosado desglosada desglosados desglosadas agrupado agrupada
-    agrupados agrupadas hacer hicimos hecho hizo sido ser esta este estos estas ahora actualmente mismo hola gracias
-    serve served serves serving work works worked working give gave given placed place add added
-    offer offered run running open opened across servimos servido servir sirvieron atendimos atendido atendieron damos dimos
-    dado dieron dio trabajan trabaja trabajaron generated generate bring brought did generado genero generaron realizado realizados realizadas realizo hicieron recibido recibidos recibimos
-    """.split()  # noqa: SIM905 - a list of words reads better without two quotes around each
-)
+EMPTY: Final = VOCABULARY.empty
 
 NUMBER_WORDS: Final[dict[str, int]] = {
-    **{
-        w: n
-        for n, w in enumerate(
-            ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=1
-        )
-    },
-    **{
-        w: n
-        for n, w in enumerate(
-            ["uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"], start=1
-        )
-    },
-    "couple": 2,
-    "fifteen": 15,
-    "twenty": 20,
-    "thirty": 30,
-    "quince": 15,
-    "veinte": 20,
-    "treinta": 30,
+    **dict(one=1, two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10, eleven=11, twelve=12),
+    **dict(uno=1, dos=2, tres=3, cuatro=4, cinco=5, seis=6, siete=7, ocho=8, nueve=9, diez=10, once=11, doce=12),
+    **dict(couple=2, fifteen=15, twenty=20, thirty=30, quince=15, veinte=20, treinta=30),
 }
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[a-z]+")
@@ -61,6 +53,8 @@ def plain(text: str) -> str:
     text = text.replace("%", " percent ").replace("ß", "ss").replace("ø", "o")
     text = re.sub(r"(?<=\d)[.,](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    # A list is joined by its commas; the one before a year is part of a date.
+    text = re.sub(r"[,;&](?!\s*(?:19|20)\d\d\b)", " and ", text)
     text = re.sub(r"\b(\d+)k\b", r"\g<1>000", text)
     text = re.sub(r"\b(\d+)(?:st|nd|rd|th|o|a)\b", r"\1", text)
     # One word, so that "dine-in, last week" is not read as "in last week".
