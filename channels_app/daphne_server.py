@@ -48,13 +48,13 @@ class GatewayProtocol(WebSocketProtocol):
             asyncio.get_running_loop().call_later(_POLL_S, self._resume)
 
     def _resume(self) -> None:
-        if self.state != self.STATE_OPEN:
-            return
-        if self.application_queue.qsize() > _IN_LOW:
+        # While it closes it must read on, or the client's answer to the close frame would never be seen.
+        if self.state == self.STATE_OPEN and self.application_queue.qsize() > _IN_LOW:
             asyncio.get_running_loop().call_later(_POLL_S, self._resume)
             return
         self._paused = False
-        self.transport.resumeProducing()
+        if self.state != self.STATE_CLOSED and self.transport is not None:
+            self.transport.resumeProducing()
 
     def handle_reply(self, message: MutableMapping[str, Any]) -> None:
         """Write a frame that was encoded once for many sockets, or do what daphne does.
@@ -109,7 +109,10 @@ class GatewayServer(Server):
     def _prepare(self) -> None:
         self.ws_factory.protocol = GatewayProtocol
         # With `failByDrop` clients would see 1006 where 1009 and 1007 belong.
-        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_CLOSE_HANDSHAKE_S)
+        # A null Origin is let through, as daphne does, for the application to refuse like any other foreign one.
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=_CLOSE_HANDSHAKE_S, allowNullOrigin=True
+        )
         for callback in self._on_ready:
             callback()
         log.info("listening", addresses=[f"{host}:{port}" for host, port in self.listening_addresses])

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
-_REDIS_TIMEOUT_S = 0.5
 #: After Redis failed to answer, the local buckets decide alone for this long.
 _REST_S = 1.0
 _LOCAL_BUCKETS = 20_000
@@ -43,15 +42,18 @@ class Bucket:
     burst: int
     _arrival_s: float = 0.0
 
+    def look(self, now: float) -> Verdict:
+        """Say whether there is a token, without taking it."""
+        gap_s = 1 / self.rate_per_s
+        wait_s = max(self._arrival_s, now) + gap_s - now - gap_s * self.burst
+        return ALLOWED if wait_s <= 1e-9 else Verdict(allowed=False, retry_after_ms=math.ceil(wait_s * 1000))
+
     def take(self, now: float) -> Verdict:
         """Take a token if there is one."""
-        gap_s = 1 / self.rate_per_s
-        arrival_s = max(self._arrival_s, now) + gap_s
-        wait_s = arrival_s - now - gap_s * self.burst
-        if wait_s > 1e-9:
-            return Verdict(allowed=False, retry_after_ms=math.ceil(wait_s * 1000))
-        self._arrival_s = arrival_s
-        return ALLOWED
+        verdict = self.look(now)
+        if verdict.allowed:
+            self._arrival_s = max(self._arrival_s, now) + 1 / self.rate_per_s
+        return verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,9 @@ class Rate:
 class RateLimiter:
     """Checks several buckets at once: each gives a token, or none does."""
 
-    def __init__(self, redis: Redis, prefix: str) -> None:
+    def __init__(self, redis: Redis, prefix: str, *, timeout_s: float = 0.5) -> None:
         self._prefix = prefix
+        self._timeout_s = timeout_s
         self._script = redis.register_script(_SCRIPT)
         self._local: OrderedDict[Rate, Bucket] = OrderedDict()
         self._rest_until = 0.0
@@ -82,31 +85,38 @@ class RateLimiter:
 
         `now` is monotonic and serves the local buckets; those in Redis go by Redis' own clock.
         """
-        # The first bucket is also kept here: who floods is refused without asking.
-        local = self._take_local(rates[0], now)
-        if not local.allowed:
+        # What passes is counted here, too: who floods is refused without asking, and when Redis goes away nobody
+        # starts with full buckets.
+        local = self._take_local(rates, now)
+        if not local.allowed or now < self._rest_until:
             return local
-        if now >= self._rest_until:
-            try:
-                async with asyncio.timeout(_REDIS_TIMEOUT_S):
-                    wait_ms = int(
-                        await self._script(
-                            keys=[f"{self._prefix}:rate:{rate.name}" for rate in rates],
-                            args=[figure for rate in rates for figure in (rate.per_s, rate.size)],
-                        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                wait_ms = int(
+                    await self._script(
+                        keys=[f"{self._prefix}:rate:{rate.name}" for rate in rates],
+                        args=[figure for rate in rates for figure in (rate.per_s, rate.per_s)],
                     )
-                return ALLOWED if wait_ms == 0 else Verdict(allowed=False, retry_after_ms=wait_ms)
-            except (RedisError, OSError, TimeoutError) as exc:
-                self._rest_until = now + _REST_S
-                log.warning("rate_limit.local", reason=type(exc).__name__)
-        verdicts = [self._take_local(rate, now) for rate in rates[1:]]
-        return max(verdicts, key=lambda verdict: verdict.retry_after_ms, default=ALLOWED)
+                )
+        except (RedisError, OSError, TimeoutError) as exc:
+            self._rest_until = now + _REST_S
+            log.warning("rate limit goes by this process alone", reason=type(exc).__name__)
+            return local
+        return ALLOWED if wait_ms == 0 else Verdict(allowed=False, retry_after_ms=wait_ms)
 
-    def _take_local(self, rate: Rate, now: float) -> Verdict:
+    def _take_local(self, rates: tuple[Rate, ...], now: float) -> Verdict:
+        buckets = [self._bucket(rate) for rate in rates]
+        worst = max((bucket.look(now) for bucket in buckets), key=lambda verdict: verdict.retry_after_ms)
+        if worst.allowed:
+            for bucket in buckets:
+                bucket.take(now)
+        return worst
+
+    def _bucket(self, rate: Rate) -> Bucket:
         bucket = self._local.get(rate)
         if bucket is None:
-            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.size)
+            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.per_s)
             if len(self._local) > _LOCAL_BUCKETS:
                 self._local.popitem(last=False)
         self._local.move_to_end(rate)
-        return bucket.take(now)
+        return bucket
