@@ -49,7 +49,7 @@ async def run_steps(
 
 
 async def _run(step: Step, *, environ: Mapping[str, str], log: Path, cwd: Path) -> list[str]:
-    with log.open("ab") as handle:
+    with log.open("ab", buffering=0) as handle:
         handle.write(f"--- {step.title}: {' '.join(step.command)}\n".encode())
         running = await asyncio.create_subprocess_exec(
             *(sys.executable, *step.command),

@@ -24,6 +24,7 @@ _LEVELS = {
 _SHOWN_FROM = 30
 #: Lines of programs that do not log JSON: Celery's and PostgreSQL's words for trouble.
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b")
+_FRAME = re.compile(r'\s+File "(.+)", line (\d+)')
 _LONGEST = 500
 
 
@@ -84,6 +85,7 @@ class LineFilter:
     """Decides which lines of one process a person should see; holds what a traceback needs between lines."""
 
     _in_traceback: bool = field(default=False, init=False)
+    _frame: str = field(default="", init=False)
 
     def shown(self, line: str) -> tuple[str, int] | None:
         """Return the human form of `line` and its level, None for a line that belongs in the log file alone."""
@@ -96,14 +98,22 @@ class LineFilter:
                 self._in_traceback = False
                 return _human(entry)
         if line.startswith("Traceback (most recent call last)"):
-            self._in_traceback = True
-            return line, 40
+            self._in_traceback, self._frame = True, ""
+            return None
         if self._in_traceback:
-            # The line that names the exception is the first one without an indent, and the last of the traceback.
-            self._in_traceback = line.startswith((" ", "\t")) or not line
-            return line, 40
+            return self._traceback(line)
         found = _TROUBLE.search(line)
         return (line, 30 if found[1] == "WARNING" else 40) if found else None
+
+    def _traceback(self, line: str) -> tuple[str, int] | None:
+        """Return the line that names the exception, with the place it was raised at; the rest is in the log file."""
+        if line.startswith((" ", "\t")) or not line:
+            frame = _FRAME.match(line)
+            self._frame = f" ({frame[1]}:{frame[2]})" if frame else self._frame
+            return None
+        # The first line without an indent is the last of the traceback.
+        self._in_traceback = False
+        return line + self._frame, 40
 
 
 def _human(entry: dict[str, object]) -> tuple[str, int] | None:

@@ -22,13 +22,21 @@ def test_the_end_of_an_exception_is_told_with_its_event() -> None:
     assert shown == ("failed\n    Traceback\n      a\n    ValueError: b", 40)
 
 
-def test_a_traceback_is_shown_up_to_the_line_that_names_the_exception() -> None:
+def test_of_a_traceback_the_exception_and_its_place_are_shown() -> None:
     line_filter = LineFilter()
-    lines = ["Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: wrong", "going on"]
+    lines = [
+        "Traceback (most recent call last):",
+        '  File "a.py", line 1, in <module>',
+        "    b()",
+        '  File "b.py", line 2, in b',
+        "    ^^^",
+        "ValueError: wrong",
+        "going on",
+    ]
 
-    shown = [line_filter.shown(line) is not None for line in lines]
+    shown = [told for line in lines if (told := line_filter.shown(line))]
 
-    assert shown == [True, True, True, False]
+    assert shown == [("ValueError: wrong (b.py:2)", 40)]
 
 
 def test_trouble_of_a_program_that_does_not_log_json_is_shown() -> None:
