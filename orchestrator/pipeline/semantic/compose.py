@@ -181,7 +181,9 @@ class _Composer:
                 if join.to not in joined:
                     joined.add(join.to)
                     table = exp.alias_(exp.to_table(join.relation or join.to), join.to, table=True)
-                    select.join(table, on=parsed(join.condition, self.layer.dialect).copy(), copy=False)
+                    # The whole of a share also has the rows that the join would drop: orders without a table.
+                    kind = "left" if query.share == "filter" else None
+                    select.join(table, on=parsed(join.condition, self.layer.dialect).copy(), join_type=kind, copy=False)
         for condition in self._conditions(known, sources, filters):
             select.where(condition, copy=False)
         for _, expression in self._groups(fact):
@@ -369,7 +371,7 @@ class _Composer:
         if not query.groups:
             return select
         keys: list[exp.Expr] = []
-        measure = columns[3][0] if query.by_change and len(columns) > 3 else columns[0][0]  # noqa: PLR2004
+        measure = columns[3][0] if query.by_change and len(columns) > 3 else columns[0][0]
         timeline = [name for name in query.groups if name in _TIMELINE]
         if query.order is None and timeline:
             rest = [name for name in query.groups if name not in timeline]

@@ -21,8 +21,7 @@ Kind = Literal["measure", "dimension", "value", "cue", "number", "time", "unknow
 GRAINS: Final = frozenset(VOCABULARY.grains)
 #: Words that may stand inside a phrase: "dishes that are on the menu". No preposition: "sales by channel" is no "sales channel".
 _GAPS: Final = frozenset(
-    "the a an our are were was is be been that we have has had did do does of el la los las de del que se son fueron han "
-    "sido hemos".split(" ")
+    ["the", "a", "an", "our", "are", "were", "was", "is", "be", "been", "that", "we", "have", "has", "had", "did", "do", "does", "of", "el", "la", "los", "las", "de", "del", "que", "se", "son", "fueron", "han", "sido", "hemos"]
 )
 #: Words that stand for euros and the like after a number.
 UNIT_WORDS: Final = frozenset({"euros", "euro", "eur", "percent", "percentage", "ciento", "points", "puntos"})
@@ -237,7 +236,9 @@ class Lexicon:
                 at += 1
             else:
                 # "orders by" is no "order by".
-                if phrase.meaning.kind != "cue" or exact == len(phrase.words):
+                # "which item sold" is about one item, "items sold" is the measure.
+                strict = phrase.meaning.kind == "cue" or phrase.words[-1] in ("sold", "vendidos", "vendidas")
+                if not strict or exact == len(phrase.words):
                     found.append((phrase, at, exact))
         return found
 
@@ -257,8 +258,8 @@ def _number(text: str) -> float | None:
 
 #: Articles and the like between a preposition and its noun.
 _ARTICLES: Final = frozenset(
-    "the a an our el la los las lo nuestro nuestra nuestros nuestras un una all todos todas of de del".split()
-)  # noqa: SIM905
+    ["the", "a", "an", "our", "el", "la", "los", "las", "lo", "nuestro", "nuestra", "nuestros", "nuestras", "un", "una", "all", "todos", "todas", "of", "de", "del"]
+)
 
 
 def _before(words: Sequence[Token], position: int) -> str:

@@ -127,6 +127,8 @@ class Dimension(_Part):
     drill: Name | None = None
     #: Endings of values that nobody says.
     drop_endings: tuple[str, ...] = ()
+    #: Whether "who" means it.
+    person: bool = False
     #: Whether it says where; a share is then taken within it.
     place: bool = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -27,6 +28,8 @@ _DESC = ("desc", "top", "best", "busiest", "to_desc")
 _ASC = ("asc", "bottom", "worst", "quietest", "to_asc")
 _UPWARD = frozenset({"mas", "mejor", "best", "top", "most"})
 _DOWNWARD = frozenset({"menos", "peor", "worst", "least"})
+_JUDGING = frozenset({"best", "worst", "mejor", "mejores", "peor", "peores"})
+_ONE_OF = re.compile(r"\b(?:which|what|cual) (?:one )?(?:of|de)\b")
 _MOST_LIMIT = 1_000
 
 
@@ -156,9 +159,8 @@ class _Reader:
         layer = self.lexicon.layer
         cues = {meaning.name for item in self.items for meaning in item.of("cue")}
         for index, item in enumerate(self.items):
-            counted = item.of("measure") and index in self.used and item.before in ("many", "of", "de", "cuantos", "cuantas")
             cue = index > 0 and self.items[index - 1].is_cue("count")
-            if counted and cue and any(layer.measures[m.name].format != "count" for m in item.of("measure")):
+            if cue and index in self.used and item.of("measure") and all(layer.measures[m.name].format != "count" for m in item.of("measure")):
                 raise Misread("a sum of money is not counted", words=(item.text,))
         if measures:
             return measures
@@ -200,6 +202,12 @@ class _Reader:
                 if known is not None and known.members is not None:
                     self.used.add(index)
                     return [known.members]
+        first = next((i for i, item in enumerate(self.items) if item.of("dimension")), None)
+        if first is not None and len(dimensions) > 1 and self.items[first].before not in (_GROUPING | _ASKING):
+            members = [layer.dimensions[m.name].members for m in self.items[first].of("dimension") if m.name in layer.dimensions]
+            if members and members[0] is not None:
+                self.used.add(first)  # "dishes per category"
+                return [members[0]]
         if cues & {"growth", "money"} and layer.sold is not None:
             return [layer.sold]
         raise Misread("no measure")
@@ -212,10 +220,17 @@ class _Reader:
             meaning.name
             for index, item in enumerate(self.items)
             for meaning in item.of("dimension")
-            if self._counted(index)
+            if (self._counted(index) or self._sold_next(index))
             and meaning.name in dimensions
             and ((sold and dimensions[meaning.name].ranks in measures) or dimensions[meaning.name].members in measures)
         }
+
+    def _sold_next(self, index: int) -> bool:
+        """Return whether it only says what was sold: "dishes sold per branch"."""
+        ranked = any(item.is_cue(*_DESC, *_ASC) for item in self.items)
+        following = self.items[index + 1] if index + 1 < len(self.items) else None
+        sold = following is not None and following.is_cue("sold") and following.start == self.items[index].end
+        return sold and self.items[index].plural and not ranked and self.items[index].before not in (_GROUPING | _ASKING)
 
     def _instead(self, measures: list[str], groups: Sequence[str], filters: Sequence[Filter]) -> list[str]:
         layer = self.lexicon.layer
@@ -270,12 +285,18 @@ class _Reader:
             if meaning.kind == "dimension" and not self._labels_a_value(index, chosen) and not self._means_all(index):
                 if meaning.name not in groups:
                     groups.append(meaning.name)
+        for index, meaning in chosen.items():
+            # "the sales of each pizza" are by dish.
+            finer = self._drills(meaning.name) if meaning.kind == "value" else None
+            if finer is not None and self.items[index].before in _EACH and finer not in groups:
+                groups.append(finer)
         together = any(item.is_cue("together") for item in self.items)
         for name in dict.fromkeys(m.name for m in chosen.values() if m.kind == "value"):
             # "Madrid and Barcelona" asks for both, side by side.
             several = [i for i, m in chosen.items() if m.kind == "value" and m.name == name]
             negated = any(self._negated(i) for i in several)
-            if len(several) > 1 and any(len(chosen[i].values) > 1 for i in several):
+            dimension_too = name in groups and any(item.is_cue("compare") for item in self.items)
+            if (len(several) > 1 or dimension_too) and any(len(chosen[i].values) > 1 for i in several):
                 raise Misread("sets of values side by side")  # "weekdays versus weekends"
             if len(several) > 1 and not together and not negated and name not in groups:
                 groups.append(name)
@@ -308,7 +329,9 @@ class _Reader:
         near = {word.text for word in self.words[max(0, start - 2) : item.start]}
         if not item.plural or near & (_GROUPING - {"a"}) or near & _ASKING:
             return False
-        shaped = any(other.is_cue(*_DESC, *_ASC, "compare", "share", *_OPERATORS) for other in self.items)
+        shaped = index == 0 or any(
+            other.is_cue(*_DESC, *_ASC, "order", "compare", "share", *_OPERATORS) for other in self.items
+        )
         return not shaped and (bool(near & _WHOLE) or self._has_place(index))
 
     def _has_place(self, index: int) -> bool:
@@ -445,6 +468,8 @@ class _Reader:
         grows = any(item.is_cue("growth") for item in self.items)
         if grows:
             self.used.update(i for i, item in enumerate(self.items) if item.is_cue("growth"))
+        if not desc and not asc and not numbers and query.groups and any(item.is_cue("order") for item in self.items):
+            return replace(query, order="desc")
         if not desc and not asc:
             if numbers:
                 raise Misread("a number without a purpose", words=tuple(self.items[i].text for i in numbers))
@@ -460,7 +485,7 @@ class _Reader:
         ranking = all(self.items[i].is_cue("to_desc", "to_asc") for i in cues)
         upward = bool(desc)
         if self.lexicon.layer.measures[query.measures[0]].lower_is_better and any(
-            self.items[i].is_cue("best", "worst") for i in cues
+            _JUDGING & set(self.items[i].text.split()) for i in cues
         ):
             upward = not upward
         query = replace(query, order="desc" if upward else "asc", by_change=grows and query.earlier is not None)
@@ -484,14 +509,21 @@ class _Reader:
         finer = [dimensions[f.dimension].drill for f in query.filters if f.dimension in dimensions and not f.negated]
         names = [name for name in dict.fromkeys(finer) if name is not None]
         bestsellers = self.lexicon.layer.bestsellers
-        if not names and bestsellers is not None and any(item.is_cue("bestselling", "sold") for item in self.items):
+        sold = any(item.is_cue("bestselling", "sold") for item in self.items)
+        if not names and bestsellers is not None and (sold or query.measures[0] == self.lexicon.layer.bestselling):
             names = [bestsellers]
+        if not names and {"who", "quien", "quienes"} & {word.text for word in self.words}:
+            names = [name for name, dimension in dimensions.items() if dimension.person]
         if len(names) != 1:
             raise Misread("a superlative of what?")
         return replace(query, groups=(names[0],))
 
     def _asks_for_one(self, query: Query) -> bool:
         for item in self.items:
+            if _ONE_OF.search(" ".join(word.text for word in self.words)):
+                return True
+            if {"who", "quien"} & {word.text for word in self.words}:
+                return True
             named = any(meaning.name in query.groups for meaning in item.of("dimension"))
             drilled = any(self._drills(meaning.name) in query.groups for meaning in item.of("value"))
             if (named or drilled) and not item.plural and item.before not in _EACH:

@@ -164,6 +164,16 @@ def _ago(match: re.Match[str], today: dt.date) -> Range:
     return one(shift(floor(today, unit), unit, -count), unit)
 
 
+def _one_ago(match: re.Match[str], today: dt.date) -> Range:
+    unit = _unit_word(match)
+    return one(shift(floor(today, unit), unit, -1), unit)
+
+
+def _before_last(match: re.Match[str], today: dt.date) -> Range:
+    unit = _unit_word(match)
+    return one(shift(floor(today, unit), unit, -2), unit)
+
+
 def _weekday(match: re.Match[str], today: dt.date) -> Range:
     back = (today.weekday() - _DAYS[match.group(1)] - 1) % 7 + 1
     return one(today - dt.timedelta(days=back), "day")
@@ -191,6 +201,20 @@ def _weekend(weeks: int) -> Callable[[re.Match[str], dt.date], Range]:
         return Range(start=saturday, end=saturday + dt.timedelta(days=2), unit="day", count=2)
 
     return found
+
+
+_BOUND: Final = re.compile(
+    r"\b(?:more|less|fewer|over|above|under|below|at least|at most|greater|exceed\w*|mas|menos|minimo|maximo|encima|debajo|"
+    r"super\w*|inferior\w*|mayor\w*|menor\w*)(?: than| de| que| a| of)?$"
+)
+
+
+def _year(match: re.Match[str], today: dt.date) -> Range:
+    lead = match.group().split()[0]
+    relative = lead in ("de", "of", "over") or lead.isdigit()
+    if lead == "over" or (relative and _BOUND.search(match.string[: match.start()].rstrip())):
+        raise ValueError("a bound, not a year")  # "more than 2000 guests"
+    return one(dt.date(int(match.group(1)), 1, 1), "year")
 
 
 def _unit_word(match: re.Match[str]) -> Unit:
@@ -226,7 +250,7 @@ _SPANS: Final[tuple[_Rule, ...]] = (
     _rule(rf"{_IN}{_MONTH}(?: of| de)? (?:this year|este ano)", _month_this_year),
     _rule(rf"{_IN}(?:month of |mes de )?{_MONTH}(?:,?(?: of| de| del| in)? {_YEAR})?", _month),
     _rule(
-        rf"{_IN}q ?([1-4])(?:(?: of| de| in)? {_YEAR})?(?: (?:of |de |del )?(?:the )?(last year|this year|ano pasado|este ano))?",
+        rf"{_IN}[qt] ?([1-4])(?:(?: of| de| in)? {_YEAR})?(?: (?:of |de |del )?(?:the )?(last year|this year|ano pasado|este ano))?",
         _quarter,
     ),
     _rule(
@@ -238,6 +262,7 @@ _SPANS: Final[tuple[_Rule, ...]] = (
         rf"{_IN}{_ORDINAL} (?:half|semestre|mitad)(?! of [a-z]| de [a-z])(?:(?: of| de| del)? (?:the )?(?:year |ano )?{_YEAR})?(?: of the year| del ano)?",
         _half,
     ),
+    _rule(rf"{_IN}h ?([12])(?: (?:of |de )?{_YEAR})?", _half),
     _rule(r"(?:the )?day before yesterday|anteayer|antier", lambda _, today: one(today - dt.timedelta(days=2), "day")),
     _rule(
         rf"(?:since|from) (?:the )?(?:beginning|start) of (?:the |this )?(?:current )?{_UNIT}|"
@@ -259,6 +284,8 @@ _SPANS: Final[tuple[_Rule, ...]] = (
     _rule(rf"{_IN}{_COUNT} {_LAST} {_UNIT}", _units),
     _rule(rf"{_IN}{_COUNT} {_UNIT} (?:anteriores|previos|pasados|pasadas)", _units),
     _rule(rf"(?:a )?{_COUNT} {_UNIT} ago", _ago),
+    _rule(rf"(?:a|an|one) {_UNIT} ago|hace una? {_UNIT}", _one_ago),
+    _rule(rf"{_IN}{_UNIT} before last|{_IN}{_UNIT} antepasad[oa]", _before_last),
     _rule(rf"hace {_COUNT} {_UNIT}", _ago),
     _rule(
         r"(?:in |over |during |for |within |of )?the (?:last|past) (?:full )?year|past year|(?:en |durante |de |del )?(?:el )?ultimo ano",
@@ -281,7 +308,7 @@ _SPANS: Final[tuple[_Rule, ...]] = (
     _rule(rf"(?:on |from )?(?:last|this past) {_DAY}", _weekday),
     _rule(rf"{_IN}{_DAY} (?:pasado|anterior)", _weekday),
     _rule(rf"{_IN}ultimo {_DAY}", _weekday),
-    _rule(rf"{_IN}(?:year |ano )?{_YEAR}", lambda match, _: one(dt.date(int(match.group(1)), 1, 1), "year")),
+    _rule(rf"{_IN}(?:year |ano )?{_YEAR}", _year),
 )
 
 
