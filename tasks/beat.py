@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -16,10 +19,27 @@ from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.errors import StoreDownError
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
+from orchestrator.resilience.retry import next_delay_s
 from orchestrator.store import jobs
 from orchestrator.store.engine import rw
 
 _logger = structlog.get_logger(__name__)
+
+#: How far back the due minute is looked for: every schedule fires at least once a day.
+_DAY = timedelta(days=1)
+
+
+def due_time(schedule: Schedule, now: datetime) -> datetime:
+    """Return the latest minute, `now`'s included, that a schedule names.
+
+    Two beats that are late by different minutes so make one fire of it.
+    """
+    cron = schedules.crontab(minute=schedule.minute, hour=schedule.hour)
+    minute = now.replace(second=0, microsecond=0)
+    earliest = minute - _DAY
+    while minute > earliest and not (minute.minute in cron.minute and minute.hour in cron.hour):
+        minute -= timedelta(minutes=1)
+    return minute
 
 
 class JobScheduler(Scheduler):
@@ -52,14 +72,35 @@ class JobScheduler(Scheduler):
             app=self.app,
         )
 
+    @cached_property
+    def producer(self) -> None:
+        """Return none: nothing is published, so a broker that is away must not hold the clock up."""
+        return None
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Fire an entry and, while the database is away, try again: Celery has put the entry forward already."""
+        rng, delay_s = random.Random(), 1.0
+        while True:
+            try:
+                self.apply_async(entry)
+            except StoreDownError as exc:
+                delay_s = next_delay_s(delay_s, base_s=1, cap_s=15, rng=rng)
+                _logger.warning("fire put off", schedule=entry.name, error=str(exc), retry_s=round(delay_s, 1))
+                time.sleep(delay_s)
+            except Exception:  # a background loop must survive
+                _logger.exception("fire failed", schedule=entry.name)
+                return
+            else:
+                return
+
     def apply_async(self, entry: ScheduleEntry, *_: Any, **__: Any) -> None:  # Any: celery's own signature
-        """Insert the rows of one fire; a database that is away leaves the entry due, and it is tried again.
+        """Insert the rows of one fire.
 
         Raises:
             StoreDownError: PostgreSQL does not answer.
         """
         schedule = self._by_name[str(entry.name)]
-        fire_time = datetime.now(UTC).replace(second=0, microsecond=0)
+        fire_time = due_time(schedule, datetime.now(UTC))
         made = jobs.fire(
             rw(),
             schedule=schedule.name,

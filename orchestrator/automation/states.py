@@ -1,7 +1,7 @@
 """The states of a job, as one pure table (design decision 13).
 
 CREATED -> PENDING -> ASSIGNED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED | TIMED_OUT
-RUNNING -> RETRY_WAIT -> PENDING;  RUNNING -> WAITING_FOR_USER | NEEDS_OPERATOR -> PENDING | CANCELLED
+RUNNING -> RETRY_WAIT -> PENDING | ASSIGNED;  RUNNING -> WAITING_FOR_USER | NEEDS_OPERATOR -> PENDING | CANCELLED
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
     _J.RUNNING: frozenset(
         {_J.SUCCEEDED, _J.FAILED, _J.CANCELLED, _J.TIMED_OUT, _J.RETRY_WAIT, _J.WAITING_FOR_USER, _J.NEEDS_OPERATOR}
     ),
-    _J.RETRY_WAIT: frozenset({_J.PENDING, _J.CANCELLED}),
+    _J.RETRY_WAIT: frozenset({_J.PENDING, _J.ASSIGNED, _J.CANCELLED}),
     _J.WAITING_FOR_USER: frozenset({_J.PENDING, _J.CANCELLED}),
     _J.NEEDS_OPERATOR: frozenset({_J.PENDING, _J.SUCCEEDED, _J.CANCELLED}),
     _J.SUCCEEDED: frozenset(),

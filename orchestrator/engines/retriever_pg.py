@@ -210,9 +210,9 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as exc:
-        raise StoreDownError("no free database connection", dependency="postgres") from exc
+        raise StoreDownError("no free database connection", dependency="database") from exc
     except DBAPIError as exc:
         # psycopg2 raises OperationalError and InterfaceError for what is down; the rest is our mistake.
         if exc.connection_invalidated or type(exc).__name__ in ("OperationalError", "InterfaceError"):
-            raise StoreDownError("the database does not answer", dependency="postgres") from exc
+            raise StoreDownError("the database does not answer", dependency="database") from exc
         raise
