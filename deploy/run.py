@@ -152,6 +152,8 @@ def main() -> int:
     except (SetupError, SettingsError) as exc:
         terminal.say(f"switchyard: {exc}")
         return 1
+    except KeyboardInterrupt:  # so early that nothing had been started
+        return 130
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import pytest
 
 from deploy.folder import CHECKOUT
 from deploy.servers import free_port
+from deploy.servers_postgres import ROOTS_HOME
 
 STANDS = "Page     http"
 
@@ -125,6 +126,14 @@ def start(tmp_path: Path) -> Iterator[Starter]:
         run.process.kill()
         for pid in alive(descendants):
             os.kill(pid, signal.SIGKILL)
+    for run, _ in started:
+        _remove_roots_cluster(run.folder)
+
+
+def _remove_roots_cluster(folder: Path) -> None:
+    home = Path(json.loads((folder / "servers.json").read_text())["postgres_home"])
+    if home.parent == ROOTS_HOME:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def start_again(folder: Path) -> "subprocess.CompletedProcess[str]":
