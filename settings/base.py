@@ -149,4 +149,7 @@ UNFOLD = {
     "SITE_SYMBOL": "alt_route",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": False, "navigation": "orchestrator.admin.navigation.groups"},
+    "DASHBOARD_CALLBACK": "orchestrator.admin.dashboard.figures",
 }
+FORMAT_MODULE_PATH = "orchestrator.admin.formats"

@@ -1,5 +1,9 @@
 """Where Django looks for an app's admin pages: each module registers its own."""
 
+from django.contrib import admin
+
 from orchestrator.admin import automation, chat, documents, keys, machinery, people, warehouses
 
 __all__ = ["automation", "chat", "documents", "keys", "machinery", "people", "warehouses"]
+
+admin.site.index_template = "switchyard_admin/index.html"

@@ -9,13 +9,14 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from orchestrator.admin.access import ReadOnlyAdmin, ReadOnlyInline
-from orchestrator.admin.timeline import Span, bars
+from orchestrator.admin.timeline import Span, bars, duration
 from orchestrator.chat.models import Artifact, Conversation, StageRun, Turn
 
 _TONES = {
@@ -34,10 +35,15 @@ class TurnInline(ReadOnlyInline):
 
     model = Turn
     fk_name = "conversation"
-    fields = ("text", "state", "route", "answer", "created_at", "ended_at")
+    fields = ("question", "state", "route", "answer", "created_at", "ended_at")
     readonly_fields = fields
     ordering = ("created_at",)
     per_page = 20
+
+    @display(description="question")
+    def question(self, turn: Turn) -> SafeString:
+        """Return the question with the way to its page."""
+        return _link("admin:chat_turn_change", turn.pk, turn.text)
 
 
 class StageInline(ReadOnlyInline):
@@ -64,8 +70,13 @@ class ArtifactInline(ReadOnlyInline):
     """What a turn left."""
 
     model = Artifact
-    fields = ("kind", "title", "step", "created_at")
+    fields = ("named", "kind", "step", "created_at")
     readonly_fields = fields
+
+    @display(description="title")
+    def named(self, artifact: Artifact) -> SafeString:
+        """Return the title with the way to its page."""
+        return _link("admin:chat_artifact_change", artifact.pk, artifact.title or artifact.pk)
 
 
 @admin.register(Conversation)
@@ -140,13 +151,13 @@ class TurnPage(ReadOnlyAdmin):
             for stage in turn.stages.order_by("fence", "place")
         ]
         now = timezone.now()
-        known = turn.timeline or {}
+        overhead_ms = (turn.timeline or {}).get("overhead_ms")
         return render_to_string(
             "switchyard_admin/timeline.html",
             {
                 "bars": bars(spans, began=turn.created_at, ended=turn.ended_at, now=now),
-                "total_ms": round(((turn.ended_at or now) - turn.created_at).total_seconds() * 1000),
-                "overhead_ms": known.get("overhead_ms"),
+                "total": duration(((turn.ended_at or now) - turn.created_at).total_seconds() * 1000),
+                "overhead": None if overhead_ms is None else duration(overhead_ms),
             },
         )
 
@@ -190,6 +201,10 @@ class ArtifactPage(ReadOnlyAdmin):
             if len(body.get(name, ())) > _SHOWN_ROWS:
                 body[name] = [*body[name][:_SHOWN_ROWS], "…"]
         return pretty(body)
+
+
+def _link(page: str, key: str, text: str) -> SafeString:
+    return format_html('<a href="{}" class="text-primary-600">{}</a>', reverse(page, args=[key]), text)
 
 
 def pretty(value: object) -> SafeString:

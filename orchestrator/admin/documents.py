@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from unfold.decorators import action, display
 
@@ -49,8 +50,8 @@ class DocumentPage(ReadOnlyAdmin):
 
     @display(description="size", ordering="size_bytes")
     def size(self, document: Document) -> str:
-        """Return the size in kilobytes."""
-        return f"{document.size_bytes / 1000:,.0f} kB"
+        """Return the size in words."""
+        return str(filesizeformat(document.size_bytes))
 
     @action(description="Read the chosen documents again", permissions=["reread"])
     def read_again(self, request: HttpRequest, documents: QuerySet[Document]) -> None:

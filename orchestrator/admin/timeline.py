@@ -40,8 +40,9 @@ class Bar:
     wait_width: float
     run_left: float
     run_width: float
-    wait_ms: int
-    run_ms: int | None
+    waited: str
+    #: None: nobody has begun.
+    ran: str | None
 
 
 def bars(spans: Sequence[Span], *, began: datetime, ended: datetime | None, now: datetime) -> list[Bar]:
@@ -69,11 +70,20 @@ def bars(spans: Sequence[Span], *, began: datetime, ended: datetime | None, now:
                 run_width=0.0
                 if run_ms is None
                 else min(max(_LEAST_PERCENT, _percent(run_ms, whole_ms)), max(_LEAST_PERCENT, 100 - run_left)),
-                wait_ms=round(wait_ms),
-                run_ms=None if run_ms is None else round(run_ms),
+                waited=duration(wait_ms),
+                ran=None if run_ms is None else duration(run_ms),
             )
         )
     return drawn
+
+
+def duration(ms: float) -> str:
+    """Return a duration as people read it: milliseconds below a second, seconds below two minutes, then minutes."""
+    if ms < 1_000:
+        return f"{ms:.0f} ms"
+    if ms < 120_000:
+        return f"{ms / 1000:.2f} s"
+    return f"{ms / 60_000:.1f} min"
 
 
 def _ms(start: datetime, end: datetime) -> float:

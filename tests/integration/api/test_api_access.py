@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from tests.integration.api.kit import bearer, begin
 from tests.integration.gateway_kit import Client, GatewayProcess, Person
 
 MakeKey = Callable[..., str]
+#: The password of everybody in these tests.
+RIGHT = "x"
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def make_key(person: Person, django_db_blocker: DjangoDbBlocker) -> MakeKey:
     return make
 
 
-def sign_in(anybody: httpx.Client, person: Person, password: str = "x") -> httpx.Response:
+def sign_in(anybody: httpx.Client, person: Person, password: str = RIGHT) -> httpx.Response:
     return anybody.post("/api/auth/token", json={"username": person.account.username, "password": password})
 
 
@@ -102,7 +105,7 @@ async def test_revoking_closes_the_tokens_socket(
     token = person.token()
 
     async with Client.to(gateway, person, token=token) as client:
-        anybody.post("/api/auth/revoke", json={"access": token})
+        await asyncio.to_thread(anybody.post, "/api/auth/revoke", json={"access": token})
         began = time.monotonic()
         bye = await client.expect("bye")
 
@@ -116,7 +119,7 @@ def test_revoking_what_is_unknown_is_no_error(anybody: httpx.Client) -> None:
 
 
 async def test_a_ticket_opens_one_socket(gateway: GatewayProcess, client: httpx.Client) -> None:
-    ticket = client.post("/api/auth/ticket").json()
+    ticket = (await asyncio.to_thread(client.post, "/api/auth/ticket")).json()
 
     async with websockets.connect(f"{gateway.url}?ticket={ticket['ticket']}") as socket:
         hello = orjson.loads(await socket.recv())

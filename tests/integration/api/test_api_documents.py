@@ -44,7 +44,8 @@ def fail(document: str, error: str) -> None:
 
 
 def test_a_file_is_kept_with_a_job_that_reads_it(client: httpx.Client, redis_client: Redis, keys: Keys) -> None:
-    with redis_client.pubsub(ignore_subscribe_messages=True) as wakes:
+    # redis-py types no `pubsub`.
+    with redis_client.pubsub(ignore_subscribe_messages=True) as wakes:  # type: ignore[no-untyped-call]
         wakes.subscribe(keys.wake())
         wakes.get_message(timeout=2)
         made = client.post(

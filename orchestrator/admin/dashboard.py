@@ -1,0 +1,70 @@
+"""The admin's first page: what goes on right now, in one statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from orchestrator.admin.access import person
+from orchestrator.queues import QUEUES
+from orchestrator.store import processes
+from orchestrator.store.engine import ro
+from orchestrator.store.rows import all_rows, one_row
+
+_NOW = """
+SELECT (SELECT count(*) FROM switchyard_turn WHERE state IN ('queued', 'running', 'waiting_for_user')
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS open_turns,
+       (SELECT count(*) FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'completed'
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS answered,
+       (SELECT count(*) FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'failed'
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS failed,
+       (SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - created_at))::numeric, 1)
+          FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'completed'
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS median_s,
+       (SELECT count(*) FROM switchyard_document WHERE state = 'failed'
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS failed_documents,
+       (SELECT count(*) FROM switchyard_job WHERE state IN ('CREATED', 'PENDING', 'ASSIGNED', 'RUNNING', 'RETRY_WAIT')
+          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS open_jobs
+"""
+_QUEUES = """
+SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting,
+       count(*) FILTER (WHERE state = 'dispatched') AS dispatched, count(*) FILTER (WHERE state = 'running') AS running
+FROM switchyard_stage WHERE state IN ('waiting', 'dispatched', 'running') GROUP BY queue
+"""
+
+
+def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the figures to the first page: of one's own tenant, and for superusers also of the machinery."""
+    mighty = person(request).is_superuser
+    row = one_row(ro(), _NOW, tenant=None if mighty else person(request).tenant_id) or {}
+    cards: list[tuple[str, object]] = [
+        ("turns under way", row.get("open_turns")),
+        ("answered in 24 h", row.get("answered")),
+        ("failed in 24 h", row.get("failed")),
+        ("median answer, s", row.get("median_s") if row.get("median_s") is not None else "–"),
+        ("jobs under way", row.get("open_jobs")),
+        ("documents that failed", row.get("failed_documents")),
+    ]
+    context["cards"] = cards
+    context["queues"] = _queues() if mighty else []
+    return context
+
+
+def _queues() -> list[dict[str, Any]]:
+    held = {row["queue"]: row for row in all_rows(ro(), _QUEUES)}
+    consumers: dict[str, int] = dict.fromkeys(QUEUES, 0)
+    for process in processes.alive(ro()):
+        for queue in process["queues"] if process["role"] == "worker" and not process["draining"] else ():
+            consumers[queue] = consumers.get(queue, 0) + 1
+    return [
+        {
+            "name": name,
+            "waiting": held.get(name, {}).get("waiting", 0),
+            "dispatched": held.get(name, {}).get("dispatched", 0),
+            "running": held.get(name, {}).get("running", 0),
+            "admitted": queue.admitted,
+            "consumers": consumers[name],
+        }
+        for name, queue in QUEUES.items()
+    ]

@@ -1,0 +1,1 @@
+"""How the admin writes dates: sortable, with seconds, as in the logs."""

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
+
+from deploy.testservers import EmbeddedServers
+from orchestrator import ids
+from orchestrator.automation.documents import add_document
+from orchestrator.automation.models import Job
+from orchestrator.chat.models import Conversation, StageRun, Turn
+from orchestrator.pipeline.models import Document
+from orchestrator.tenants.accounts import check_api_key, check_password
+from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
+
+PAGES = (
+    "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
+    "tenants_tenant", "tenants_user", "tenants_apikey", "control_processrow", "control_outboxrow", "auth_group",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    return a_tenant()
+
+
+@pytest.fixture
+def other() -> Tenant:
+    return a_tenant()
+
+
+def a_tenant() -> Tenant:
+    name = ids.new_id("t")[-20:]
+    return Tenant.objects.create(slug=name, name=f"Company {name}")
+
+
+def a_user(tenant: Tenant, *permissions: str, **more: Any) -> User:
+    user = User.objects.create_user(username=ids.new_id("u")[-20:], password="x", tenant=tenant, **more)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def root(tenant: Tenant) -> Client:
+    return signed_in(a_user(tenant, is_staff=True, is_superuser=True))
+
+
+def a_turn(tenant: Tenant, text: str = "How many orders?") -> Turn:
+    user, now = a_user(tenant), timezone.now()
+    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text)
+    turn = Turn.objects.create(
+        tenant=tenant, conversation=conversation, user=user, text=text, cid="c", deadline_at=now, message="msg_1",
+        state="failed", error_code="internal", error_message="<script>alert(1)</script>", error_retryable=True,
+    )  # fmt: skip
+    StageRun.objects.create(turn=turn, hop="classify", place=0, queue="gpu", state="done", started_at=now, ended_at=now)
+    return turn
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_superuser_sees_every_list(root: Client, page: str) -> None:
+    assert root.get(reverse(f"admin:{page}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_staff_without_permissions_see_nothing(tenant: Tenant, page: str) -> None:
+    client = signed_in(a_user(tenant, is_staff=True))
+
+    assert client.get(reverse(f"admin:{page}_changelist")).status_code == 403
+
+
+def test_people_who_are_no_staff_are_asked_to_sign_in(tenant: Tenant) -> None:
+    answered = signed_in(a_user(tenant)).get(reverse("admin:index"))
+
+    assert answered.status_code == 302
+    assert "/login/" in answered["Location"]
+
+
+def test_the_first_page_shows_figures_of_ones_own_tenant(tenant: Tenant, other: Tenant, root: Client) -> None:
+    a_turn(tenant)
+    a_turn(other)
+    a_turn(other)
+
+    own = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index")).context["cards"]
+    whole = root.get(reverse("admin:index"))
+
+    assert dict(own)["failed in 24 h"] == 1
+    assert dict(whole.context["cards"])["failed in 24 h"] >= 3
+    assert b"gpu.bulk" in whole.content
+
+
+def test_staff_with_a_permission_see_their_own_tenants_rows_alone(tenant: Tenant, other: Tenant) -> None:
+    mine, theirs = a_turn(tenant, "What is mine?"), a_turn(other, "What is theirs?")
+    client = signed_in(a_user(tenant, "view_turn", "view_conversation", is_staff=True))
+
+    listed = client.get(reverse("admin:chat_turn_changelist"))
+    own = client.get(reverse("admin:chat_turn_change", args=[mine.pk]))
+    foreign = client.get(reverse("admin:chat_turn_change", args=[theirs.pk]))
+    foreign_thread = client.get(reverse("admin:chat_conversation_change", args=[theirs.conversation_id]))
+
+    assert b"What is mine?" in listed.content
+    assert b"What is theirs?" not in listed.content
+    assert own.status_code == 200
+    # Django answers an id that it doesn't find by sending back to the first page.
+    assert (foreign.status_code, foreign_thread.status_code) == (302, 302)
+
+
+@pytest.mark.parametrize("page", ["control_processrow", "control_outboxrow"])
+def test_the_machinery_is_for_superusers_whatever_permissions_staff_have(tenant: Tenant, page: str) -> None:
+    client = signed_in(a_user(tenant, "view_processrow", "view_outboxrow", is_staff=True))
+
+    assert client.get(reverse(f"admin:{page}_changelist")).status_code == 403
+
+
+def test_a_turn_shows_its_time_and_its_error_without_running_it(root: Client, tenant: Tenant) -> None:
+    turn = a_turn(tenant)
+
+    page = root.get(reverse("admin:chat_turn_change", args=[turn.pk])).content.decode()
+
+    assert "waiting" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)</script>" not in page
+
+
+@pytest.mark.parametrize(("page", "verb"), [("chat_turn", "delete"), ("chat_turn", "add"), ("automation_job", "add")])
+def test_what_the_product_writes_is_only_looked_at(root: Client, tenant: Tenant, page: str, verb: str) -> None:
+    args = [a_turn(tenant).pk] if verb == "delete" else []
+
+    assert root.get(reverse(f"admin:{page}_{verb}", args=args)).status_code == 403
+
+
+def test_a_password_is_changed_on_its_page(root: Client, tenant: Tenant) -> None:
+    user = a_user(tenant)
+    new = "a long and unusual one"
+
+    page = reverse("admin:auth_user_password_change", args=[user.pk])
+    shown = root.get(page)
+    done = root.post(page, {"password1": new, "password2": new, "usable_password": "true"})
+
+    assert (shown.status_code, done.status_code) == (200, 302)
+    assert check_password(user.username, new) is not None
+
+
+def test_a_person_is_added_with_a_tenant(root: Client, tenant: Tenant) -> None:
+    name = ids.new_id("u")[-20:]
+    form = {"username": name, "tenant": tenant.pk, "password1": "long enough 77", "password2": "long enough 77"}
+
+    added = root.post(reverse("admin:tenants_user_add"), form | {"usable_password": "true"})
+
+    assert added.status_code == 302
+    assert User.objects.get(username=name).tenant_id == tenant.pk
+
+
+def test_staff_cannot_make_anybody_mightier(tenant: Tenant) -> None:
+    staff = a_user(tenant, "view_user", "change_user", is_staff=True)
+    colleague, root = a_user(tenant), a_user(tenant, is_staff=True, is_superuser=True)
+    client = signed_in(staff)
+    form = {"username": colleague.username, "is_superuser": "on", "is_staff": "on", "is_active": "on", "roles": "[]"}
+
+    client.post(reverse("admin:tenants_user_change", args=[colleague.pk]), form)
+    password = client.get(reverse("admin:auth_user_password_change", args=[root.pk]))
+
+    colleague.refresh_from_db()
+    assert (colleague.is_superuser, colleague.is_staff) == (False, False)
+    assert password.status_code == 403
+
+
+def key_form(tenant: Tenant, user: User) -> dict[str, Any]:
+    no_expiry = {"expires_at_0": "", "expires_at_1": ""}
+    return {"tenant": tenant.pk, "user": user.pk, "name": "till", "scopes": ["chat"], **no_expiry}
+
+
+def test_a_new_key_is_shown_once_and_works(root: Client, tenant: Tenant) -> None:
+    user = a_user(tenant)
+
+    made = root.post(reverse("admin:tenants_apikey_add"), key_form(tenant, user))
+
+    found = re.search(r"data-key>([^<]+)<", made.content.decode())
+    assert found is not None
+    key = check_api_key(found[1])
+    assert key is not None
+    assert (key[0].user, key[1]) == (user.pk, ("chat",))
+    assert "no-store" in made["Cache-Control"]
+    row = ApiKey.objects.get(user=user)
+    again = root.get(reverse("admin:tenants_apikey_change", args=[row.pk])).content.decode()
+    assert found[1] not in again
+
+
+def test_a_key_for_a_stranger_is_refused(root: Client, tenant: Tenant, other: Tenant) -> None:
+    form = {"tenant": tenant.pk, "user": a_user(other).pk, "name": "till", "scopes": ["chat"]}
+
+    root.post(reverse("admin:tenants_apikey_add"), form)
+
+    assert not ApiKey.objects.filter(tenant=tenant).exists()
+
+
+def test_staff_make_keys_for_their_own_tenant_alone(tenant: Tenant, other: Tenant) -> None:
+    client = signed_in(a_user(tenant, "add_apikey", "view_apikey", is_staff=True))
+    form = {"tenant": other.pk, "user": a_user(other).pk, "name": "till", "scopes": ["chat"]}
+
+    client.post(reverse("admin:tenants_apikey_add"), form)
+
+    assert not ApiKey.objects.filter(tenant=other).exists()
+
+
+def test_keys_are_revoked_by_an_action(root: Client, tenant: Tenant) -> None:
+    user = a_user(tenant)
+    root.post(reverse("admin:tenants_apikey_add"), key_form(tenant, user))
+    row = ApiKey.objects.get(user=user)
+
+    root.post(reverse("admin:tenants_apikey_changelist"), {"action": "revoke", "_selected_action": [row.pk]})
+
+    row.refresh_from_db()
+    assert row.revoked_at is not None
+
+
+def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> None:
+    Warehouse.objects.create(
+        tenant=tenant,
+        url_encrypted=b"sealed-address",
+        label="sales on db.example",
+        layer={"measures": {"secret_sum": 1}},
+    )
+
+    page = root.get(reverse("admin:tenants_warehouse_change", args=[tenant.pk])).content
+
+    assert b"sales on db.example" in page
+    assert b"1 measures" in page
+    assert b"sealed-address" not in page
+    assert b"secret_sum" not in page
+
+
+def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:
+    given = add_document(
+        tenant=tenant.pk, user=a_user(tenant).pk, filename="x.md", mime="text/markdown", content=b"# x", cid="c"
+    )
+    Document.objects.filter(pk=given.id).update(state="failed", error="documents.no_text")
+    Job.objects.filter(payload__document=given.id).update(state="FAILED")
+
+    listed = root.get(reverse("admin:pipeline_document_changelist")).content
+    root.post(reverse("admin:pipeline_document_changelist"), {"action": "read_again", "_selected_action": [given.id]})
+
+    assert b"The file holds no text that can be read" in listed
+    assert Document.objects.get(pk=given.id).state == "queued"
+    assert Job.objects.filter(payload__document=given.id, state="PENDING").count() == 1
