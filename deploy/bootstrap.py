@@ -56,7 +56,7 @@ COMMANDS = {
         ),
     ),
     "format": Command(DEV_EXTRAS, (("ruff", "check", "--fix", "."), ("ruff", "format", "."))),
-    "drill": Command(DEV_EXTRAS, (("python", "-m", "bench.drill", "--short"),)),
+    "drill": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q", "tests/drill"),)),
     "install": Command(DEV_EXTRAS, ()),
 }
 

@@ -40,7 +40,9 @@ def _point_settings_at_environment() -> None:
     environment = load()
     django_settings.SWITCHYARD = environment
     django_settings.DATABASES["default"].update(_database(environment.database_url.get_secret_value()))
-    django_settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [environment.redis_url.get_secret_value()]
+    config = django_settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    assert isinstance(config, dict)
+    config["hosts"] = [environment.redis_url.get_secret_value()]
 
 
 @pytest.fixture(scope="session")

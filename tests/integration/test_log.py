@@ -254,7 +254,9 @@ async def test_a_reader_ahead_of_the_log_is_not_recovered(
 async def test_a_trimmed_log_is_not_recovered(
     writer: LogWriter, reader: LogReader, conversation: str, redis_client: Redis, keys: Keys
 ) -> None:
-    epoch = [put(writer, conversation, accepted(f"trn_{n}")) for n in range(9)][0].epoch
+    epoch = put(writer, conversation, accepted()).epoch
+    for n in range(8):
+        put(writer, conversation, accepted(f"trn_{n}"))
     redis_client.xtrim(keys.stream(conversation), maxlen=3, approximate=False)
 
     opened = await reader.open(conversation, Position(epoch=epoch, seq=2))
