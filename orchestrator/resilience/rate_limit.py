@@ -95,7 +95,7 @@ class RateLimiter:
                 wait_ms = int(
                     await self._script(
                         keys=[f"{self._prefix}:rate:{rate.name}" for rate in rates],
-                        args=[figure for rate in rates for figure in (rate.per_s, rate.per_s)],
+                        args=[figure for rate in rates for figure in (rate.per_s, rate.size)],
                     )
                 )
         except (RedisError, OSError, TimeoutError) as exc:
@@ -115,7 +115,7 @@ class RateLimiter:
     def _bucket(self, rate: Rate) -> Bucket:
         bucket = self._local.get(rate)
         if bucket is None:
-            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.per_s)
+            bucket = self._local[rate] = Bucket(rate_per_s=rate.per_s, burst=rate.size)
             if len(self._local) > _LOCAL_BUCKETS:
                 self._local.popitem(last=False)
         self._local.move_to_end(rate)
