@@ -102,13 +102,14 @@ class Commands:
         )
         if not accepted.duplicate:
             event = TurnAccepted(turn=accepted.turn, text=text.strip(), user=caller.user)
-            # Before the wake-up: the dispatcher's own events must find the turn's first one in the log.
-            await _try(
-                "turn.accepted not logged", self._reader.append(conversation, event, fence=accepted.fence, cid=cid)
-            )
-            await _try("dispatcher not woken", self._redis.publish(self._keys.wake(), b"1"))
+            await _try("turn not announced", self._announce(accepted, event, cid))
             log.info("turn accepted", turn=accepted.turn, conversation=conversation)
         return accepted
+
+    async def _announce(self, accepted: Accepted, event: TurnAccepted, cid: str) -> None:
+        # Before the wake-up: the dispatcher's own events must find the turn's first one in the log.
+        await self._reader.append(accepted.conversation, event, fence=accepted.fence, cid=cid)
+        await self._redis.publish(self._keys.wake(), b"1")
 
     async def cancel(self, caller: Caller, turn: str, *, detail_key: str = "cancelled.by_user") -> CancelRequested:
         """Stop a turn: at once when it is queued, else as soon as whoever runs it hears of it.

@@ -18,27 +18,23 @@ from typing import Any
 import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
-from structlog.contextvars import bind_contextvars, bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from channels_app import frames
 from channels_app.actions import Action, CheckLimit, Close, Join, Leave, OpenLog, RunCommand, Send
+from channels_app.answering import Answering
 from channels_app.auth import Handshake, Identity
-from channels_app.commands import Caller, store_down
 from channels_app.connection import Connection, Limits
-from channels_app.cursor import Live, Look
+from channels_app.cursor import Live
 from channels_app.frames import Goodbye
 from channels_app.gateway import RECHECK_S, Gateway, gateway
 from channels_app.presence import Seat
-from channels_app.protocol import CancelPayload, OnDisconnect, OpenPayload, RefreshPayload, SendPayload
 from channels_app.readiness import READINESS
 from orchestrator import catalogue, ids
-from orchestrator.errors import EngineError, ForbiddenError, OrchestratorError
+from orchestrator.errors import ForbiddenError, OrchestratorError
 from orchestrator.log.records import Head
 from orchestrator.resilience.rate_limit import Rate, Verdict
 
-#: Commands of one socket that may wait for the one that runs; then its frames are not read either.
-_COMMANDS = 32
-_LOG_S = 5.0
 #: A replay starts only once this much or less waits to be written, so that replays can't pile up.
 _ROOM_BYTES = 262_144
 #: For the client to answer a close frame.
@@ -84,24 +80,24 @@ class Socket:
         #: Which of the user's places it holds; None while Redis doesn't say.
         self.place: int | None = None
         self.recheck_at = time.monotonic() + RECHECK_S
-        self._shared = shared
+        self.shared = shared
         self._send = send
         self._encoded = encoded
         self._rates: tuple[Rate, ...] = ()
-        self._seats: dict[str, Seat] = {}
+        #: The conversations it has open, for their leases.
+        self.seats: dict[str, Seat] = {}
         self._outbox: deque[Send | Close] = deque()
         self._outbox_bytes = 0
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._commands: asyncio.Queue[RunCommand] = asyncio.Queue(maxsize=_COMMANDS)
-        self._idle = asyncio.Event()
-        self._idle.set()
+        #: Set while little enough waits to be written.
+        self.room = asyncio.Event()
+        self.room.set()
         self._ended = False
         self._group: asyncio.TaskGroup | None = None
         environment = settings.SWITCHYARD
         self._per_s, self._user_per_s = environment.rate_per_s, environment.user_rate_per_s
-        self._machine = Connection(
+        #: What the socket is; this class only does what it wants.
+        self.machine = Connection(
             id=self.id,
             now=time.monotonic(),
             wall_s=time.time(),
@@ -111,25 +107,21 @@ class Socket:
             new_cid=partial(ids.new_id, "cid"),
             limits=Limits(rate_per_s=self._per_s),
         )
-
-    @property
-    def seats(self) -> tuple[Seat, ...]:
-        """Return the conversations it has open, for their leases."""
-        return tuple(self._seats.values())
+        self._answering = Answering(self)
 
     # --- life ---
 
     async def serve(self, receive: Receive) -> None:
         """Serve until the socket is closed by either side."""
-        self._perform(self._machine.hello(time.monotonic()))
+        self.perform(self.machine.hello(time.monotonic()))
         if not await self._take_place():
             self.end(frames.TOO_MANY)
-        self._shared.sockets.add(self)
+        self.shared.sockets.add(self)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 group.create_task(self._write())
-                group.create_task(self._work())
+                group.create_task(self._answering.run())
                 group.create_task(self._read(receive))
         except* _GoneError:
             pass
@@ -138,11 +130,11 @@ class Socket:
             await self._fail()
         finally:
             self._ended = True
-            self._shared.sockets.discard(self)
+            self.shared.sockets.discard(self)
             self._depart()
 
     async def _fail(self) -> None:
-        for action in self._machine.close(frames.SERVER_ERROR, time.monotonic()):
+        for action in self.machine.close(frames.SERVER_ERROR, time.monotonic()):
             if isinstance(action, Send):
                 await self._send({"type": "websocket.send", "text": action.payload.decode()})
         await self._send({"type": "websocket.close", "code": frames.SERVER_ERROR.code})
@@ -150,7 +142,7 @@ class Socket:
     async def _take_place(self) -> bool:
         user, name = self.identity.claims.user, f"connection:{self.id}"
         try:
-            self.place = await self._shared.presence.take_slot(user, self.id)
+            self.place = await self.shared.presence.take_slot(user, self.id)
             if self.place is None:
                 return False
             # By place, not by socket: whoever comes back finds the bucket as it was left.
@@ -161,46 +153,47 @@ class Socket:
         return True
 
     def _depart(self) -> None:
-        for conversation in self._machine.conversations:
-            self._shared.hub.leave(conversation, self)
+        for conversation in self.machine.conversations:
+            self.shared.hub.leave(conversation, self)
         # Beside, because the server waits for this socket's end and Redis may not answer.
         place = None if self.place is None else (self.identity.claims.user, self.id, self.place)
-        self._shared.spawn(self._shared.presence.depart(place, self.seats))
+        self.shared.spawn(self.shared.presence.depart(place, list(self.seats.values())))
 
     def end(self, goodbye: Goodbye) -> None:
         """Say bye and close."""
-        self._perform(self._machine.close(goodbye, time.monotonic()))
+        self.perform(self.machine.close(goodbye, time.monotonic()))
 
     async def finish(self, goodbye: Goodbye) -> None:
         """Let the commands that were read answer, for a moment, then say bye and close."""
         try:
             async with asyncio.timeout(1.0):
-                await self._idle.wait()
+                await self._answering.idle.wait()
         except TimeoutError:
             pass
         self.end(goodbye)
 
     def announce_drain(self, *, reconnect_after_ms: int, deadline_ms: int) -> None:
         """Tell the client that this process ends soon."""
-        self._perform(
-            self._machine.on_drain(reconnect_after_ms=reconnect_after_ms, deadline_ms=deadline_ms, now=time.monotonic())
+        self.perform(
+            self.machine.on_drain(reconnect_after_ms=reconnect_after_ms, deadline_ms=deadline_ms, now=time.monotonic())
         )
 
     def tick(self, now: float) -> None:
         """Let the machine do what is due."""
-        self._perform(self._machine.on_tick(now))
+        self.perform(self.machine.on_tick(now))
 
     def on_live(self, live: Live) -> None:
         """Take a published frame from the hub."""
-        self._perform(self._machine.on_live(live, time.monotonic()))
+        self.perform(self.machine.on_live(live, time.monotonic()))
 
     def on_head(self, conversation: str, head: Head) -> None:
         """Take a log's head from the hub."""
-        self._perform(self._machine.on_head(conversation, head))
+        self.perform(self.machine.on_head(conversation, head))
 
     # --- what the machine wants, as far as it needs no waiting ---
 
-    def _perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[Action]) -> None:
+        """Do what the machine wants."""
         for action in actions:
             match action:
                 case Send():
@@ -214,16 +207,16 @@ class Socket:
                     self._wake.set()
                 case OpenLog():
                     if self._group is not None and not self._ended:
-                        self._group.create_task(self._look(action.look))
+                        self._group.create_task(self._answering.look(action.look))
                 case Leave():
-                    self._shared.hub.leave(action.conversation, self)
-                    seat = self._seats.pop(action.conversation, None)
+                    self.shared.hub.leave(action.conversation, self)
+                    seat = self.seats.pop(action.conversation, None)
                     if seat is not None:
-                        self._shared.spawn(self._shared.presence.depart(None, [seat]))
+                        self.shared.spawn(self.shared.presence.depart(None, [seat]))
                 case CheckLimit() | RunCommand() | Join():
                     raise TypeError(f"{type(action).__name__} needs its task")
         if self._outbox_bytes > _ROOM_BYTES:
-            self._room.clear()
+            self.room.clear()
 
     def _drop_unsent(self) -> None:
         """Keep only the last word: a reader that is too slow would never get to it."""
@@ -241,25 +234,24 @@ class Socket:
                 raise _GoneError
             now = time.monotonic()
             text = message.get("text")
-            actions = self._machine.on_binary(now) if text is None else self._machine.on_text(text, now)
+            actions = self.machine.on_binary(now) if text is None else self.machine.on_text(text, now)
             for action in actions:
                 match action:
                     case CheckLimit():
                         verdict = await self._within_rate()
-                        for next_action in self._machine.on_limit(action, verdict, time.monotonic()):
+                        for next_action in self.machine.on_limit(action, verdict, time.monotonic()):
                             await self._queue(next_action)
                     case _:
                         await self._queue(action)
 
     async def _queue(self, action: Action) -> None:
         if isinstance(action, RunCommand):
-            self._idle.clear()
-            await self._commands.put(action)
+            await self._answering.put(action)
         else:
-            self._perform([action])
+            self.perform([action])
 
     async def _within_rate(self) -> Verdict:
-        return await self._shared.limiter.take(*self._rates, now=time.monotonic())
+        return await self.shared.limiter.take(*self._rates, now=time.monotonic())
 
     async def _write(self) -> None:
         while True:
@@ -277,114 +269,7 @@ class Socket:
                 await self._send({"type": "websocket.send", "encoded": item.payload})
             else:
                 await self._send({"type": "websocket.send", "text": item.payload.decode()})
-            self._machine.on_written(item)
+            self.machine.on_written(item)
             self._outbox_bytes -= len(item.payload)
             if self._outbox_bytes <= _ROOM_BYTES:
-                self._room.set()
-
-    async def _work(self) -> None:
-        while True:
-            if self._commands.empty():
-                self._idle.set()
-            command = await self._commands.get()
-            with bound_contextvars(cid=command.cid):
-                try:
-                    await self._run(command)
-                except OrchestratorError as error:
-                    log.info("command refused", type=command.frame.type, code=error.code, reason=str(error))
-                    self._perform(self._machine.on_failed(command, error, time.monotonic()))
-                except Exception:  # the client gets its one answer whatever happened
-                    log.exception("command failed", type=command.frame.type)
-                    failure = EngineError("unexpected", engine="gateway")
-                    self._perform(self._machine.on_failed(command, failure, time.monotonic()))
-
-    # --- commands ---
-
-    @property
-    def _caller(self) -> Caller:
-        claims = self.identity.claims
-        return Caller(tenant=claims.tenant, user=claims.user, language=self.identity.language)
-
-    async def _run(self, command: RunCommand) -> None:
-        commands, frame = self._shared.commands, command.frame
-        match frame.payload:
-            case OpenPayload():
-                await self._open(command)
-            case SendPayload() as question:
-                seat = self._seats.get(frame.conversation or "")
-                mode: OnDisconnect = seat.on_disconnect if seat is not None else "continue"
-                accepted = await commands.send(
-                    self._caller,
-                    conversation=frame.conversation or "",
-                    text=question.text,
-                    client_id=frame.id,
-                    cid=command.cid,
-                    route=question.route,
-                    deadline_ms=question.deadline_ms,
-                    on_disconnect=mode,
-                )
-                self._done(command, turn=accepted.turn, duplicate=accepted.duplicate)
-            case CancelPayload() as stop:
-                await commands.cancel(self._caller, stop.turn)
-                self._done(command, turn=stop.turn)
-            case RefreshPayload() as newer:
-                await self._refresh(command, newer.token)
-            case _:
-                raise TypeError(f"no use case for {frame.type}")
-
-    def _done(self, command: RunCommand, *, turn: str, duplicate: bool = False) -> None:
-        self._perform(self._machine.on_done(command, time.monotonic(), turn=turn, duplicate=duplicate))
-
-    async def _refresh(self, command: RunCommand, token: str) -> None:
-        try:
-            self.identity = await self._shared.authenticator.refresh(self.identity, token)
-        except ForbiddenError as error:
-            self._perform(self._machine.on_failed(command, error, time.monotonic()))
-            self.end(frames.NOT_ALLOWED)
-            return
-        self.recheck_at = time.monotonic() + RECHECK_S
-        expires_in_s = self.identity.expires_in_s
-        self._perform(self._machine.on_refreshed(command, expires_in_s=expires_in_s, now=time.monotonic()))
-
-    async def _open(self, command: RunCommand) -> None:
-        await self._room.wait()
-        admitted = await self._shared.commands.open(self._caller, command.frame.conversation)
-        failure: OrchestratorError | None = None
-        for action in self._machine.on_admitted(command, admitted, time.monotonic()):
-            match action:
-                case Join():
-                    failure = await self._join(action)
-                case OpenLog():
-                    await self._look(action.look, failure)
-                case _:
-                    self._perform([action])
-
-    async def _join(self, join: Join) -> OrchestratorError | None:
-        try:
-            await self._shared.hub.join(join.conversation, self)
-        except OrchestratorError as error:
-            return error
-        claims = self.identity.claims
-        seat = Seat(
-            tenant=claims.tenant,
-            user=claims.user,
-            conversation=join.conversation,
-            connection=self.id,
-            on_disconnect=join.on_disconnect,
-        )
-        self._seats[join.conversation] = seat
-        await self._shared.presence.join(seat)
-        return None
-
-    async def _look(self, look: Look, failure: OrchestratorError | None = None) -> None:
-        await self._room.wait()
-        if failure is None:
-            try:
-                async with asyncio.timeout(_LOG_S):
-                    opened = await self._shared.reader.open(look.conversation, look.position)
-            except (RedisError, OSError, TimeoutError) as exc:
-                failure = store_down(exc)
-            else:
-                self._perform(self._machine.on_opened(look, opened, time.monotonic()))
-                return
-        self._perform(self._machine.on_look_failed(look, failure, time.monotonic()))
+                self.room.set()

@@ -15,6 +15,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
+from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer, reactor
@@ -30,6 +31,7 @@ _STALL_S = 30.0
 _POLL_S = 0.02
 #: Time for a client to read what is under way and to answer a close frame.
 _CLOSE_HANDSHAKE_S = 10
+_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 log = structlog.get_logger(__name__)
 
@@ -67,19 +69,57 @@ class GatewayProtocol(WebSocketProtocol):
         elif self.state == self.STATE_OPEN:
             self.sendFrame(opcode=1, payload=encoded)
 
-    @property
-    def pending_bytes(self) -> int:
-        """Return what is written but not yet taken by the kernel."""
-        transport = self.transport
-        if transport is None or not hasattr(transport, "dataBuffer"):
-            return 0  # TLS and unix transports buffer elsewhere
-        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+
+class GatewayRequest(WebRequest):
+    """An HTTP request whose body has an end: daphne itself would write any upload to the disk, however large."""
+
+    most_bytes = 0
+    _got_bytes = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that announces itself as too large, before its first byte."""
+        super().gotLength(length)
+        if length is not None and length > self.most_bytes:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Take a piece of the body, as long as all of it is within bounds; a chunked one announces no length."""
+        self._got_bytes += len(data)
+        if self._got_bytes > self.most_bytes:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        """Have the application answer, unless the body was refused."""
+        return None if self._refused else super().process()
+
+    def _refuse(self) -> None:
+        if not self._refused and self.channel is not None:
+            self._refused = True
+            self.channel.transport.write(_TOO_LARGE)
+            self.channel.loseConnection()
+
+
+def transport_of(protocol: Any) -> Any:
+    """Return the TCP transport under a WebSocket or HTTP protocol; None when there is none any more."""
+    if isinstance(protocol, WebRequest):
+        return getattr(protocol.channel, "transport", None)
+    return protocol.transport
+
+
+def pending_bytes(transport: Any) -> int:
+    """Return what is written but not yet taken by the kernel."""
+    if transport is None or not hasattr(transport, "dataBuffer"):
+        return 0  # TLS and unix transports buffer elsewhere
+    return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
 
 class GatewayServer(Server):
     """The server with our bounds; `failed` tells that it could not listen."""
 
-    def __init__(self, application: Any, *, endpoint: str) -> None:
+    def __init__(self, application: Any, *, endpoint: str, most_body_bytes: int) -> None:
         super().__init__(
             application,
             endpoints=[endpoint],
@@ -94,6 +134,7 @@ class GatewayServer(Server):
             verbosity=1,
         )
         self.failed = False
+        self._request = type("BoundedRequest", (GatewayRequest,), {"most_bytes": most_body_bytes})
         self._on_ready: list[Callable[[], None]] = []
 
     @property
@@ -113,6 +154,14 @@ class GatewayServer(Server):
         self.ws_factory.setProtocolOptions(
             failByDrop=False, closeHandshakeTimeout=_CLOSE_HANDSHAKE_S, allowNullOrigin=True
         )
+        build = self.http_factory.buildProtocol
+
+        def with_our_requests(address: Any) -> Any:
+            channel = build(address)
+            channel.requestFactory = self._request
+            return channel
+
+        self.http_factory.buildProtocol = with_our_requests
         for callback in self._on_ready:
             callback()
         log.info("listening", addresses=[f"{host}:{port}" for host, port in self.listening_addresses])
@@ -126,16 +175,17 @@ class GatewayServer(Server):
     async def handle_reply(self, protocol: Any, message: MutableMapping[str, Any]) -> None:
         """Hand a message to the transport, then wait while it holds too much."""
         await super().handle_reply(protocol, message)
-        if not isinstance(protocol, GatewayProtocol) or protocol.pending_bytes <= _OUT_HIGH:
+        transport = transport_of(protocol)
+        held, moved_at = pending_bytes(transport), time.monotonic()
+        if held <= _OUT_HIGH:
             return
-        held, moved_at = protocol.pending_bytes, time.monotonic()
-        while protocol.pending_bytes > _OUT_LOW and not getattr(protocol.transport, "disconnected", True):
+        while (pending := pending_bytes(transport)) > _OUT_LOW and not getattr(transport, "disconnected", True):
             await asyncio.sleep(_POLL_S)
-            if protocol.pending_bytes < held:
-                held, moved_at = protocol.pending_bytes, time.monotonic()
+            if pending < held:
+                held, moved_at = pending, time.monotonic()
             elif time.monotonic() - moved_at > _STALL_S:
-                log.warning("slow reader cut", pending_bytes=protocol.pending_bytes)
-                protocol.transport.abortConnection()
+                log.warning("slow reader cut", pending_bytes=pending)
+                transport.abortConnection()
                 return
 
     def listen_error(self, failure: Any) -> None:

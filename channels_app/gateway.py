@@ -156,7 +156,7 @@ class Gateway:
             try:
                 sockets = list(self.sockets)
                 places = [(s.identity.claims.user, s.id, s.place) for s in sockets if s.place is not None]
-                await self.presence.renew(places, [seat for socket in sockets for seat in socket.seats])
+                await self.presence.renew(places, [seat for socket in sockets for seat in socket.seats.values()])
             except Exception:  # a background loop must survive what nobody thought of
                 log.exception("leases not renewed")
 

@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     # Colons separate the parts of an endpoint's description, and IPv6 addresses have some.
     interface = environment.host.replace(":", "\\:")
     endpoint = f"tcp:port={environment.port + index}:interface={interface}"
-    server = GatewayServer(application, endpoint=endpoint)
+    # An upload comes with its form around it.
+    most_body_bytes = environment.max_upload_bytes + 1_000_000
+    server = GatewayServer(application, endpoint=endpoint, most_body_bytes=most_body_bytes)
     server.on_ready(lambda: _Stopper(server).install())
     server.run()
     log.info("ended", failed=server.failed)

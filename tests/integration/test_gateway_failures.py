@@ -179,6 +179,24 @@ async def test_a_flood_of_frames_costs_little_memory(gateway: GatewayProcess, pe
     assert grown_mb < 40
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 50000000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"100000\r\n%b\r\n" % (b"x" * 0x100000) * 30,
+    ],
+    ids=["announced", "chunked"],
+)
+async def test_a_body_over_the_limit_is_refused_before_it_is_stored(gateway: GatewayProcess, body: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"POST /api/documents HTTP/1.1\r\nHost: 127.0.0.1\r\n" + body)
+    async with asyncio.timeout(10):
+        status = await reader.readline()
+    writer.close()
+
+    assert status.startswith(b"HTTP/1.1 413")
+
+
 @pytest.fixture
 def own_servers(tmp_path: Path, platform: EmbeddedServers) -> Iterator[EmbeddedServers]:
     """Run a Redis that this test alone may break, beside the shared database."""
