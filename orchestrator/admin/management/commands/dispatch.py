@@ -25,9 +25,7 @@ class Command(BaseCommand):
         """Dispatch until a signal."""
         logs.configure("dispatcher")
         environment = settings.SWITCHYARD
-        dispatcher = Dispatcher(
-            sync_client(environment.redis_url.get_secret_value()), Keys(environment.key_prefix)
-        )
+        dispatcher = Dispatcher(sync_client(environment.redis_url.get_secret_value()), Keys(environment.key_prefix))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stop())
         heartbeat = Heartbeat(incarnation=ids.new_id("inc"), name="dispatcher", role="dispatcher", queues=())
