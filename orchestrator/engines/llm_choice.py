@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import structlog
 
@@ -49,7 +50,11 @@ def choose(config: LlmConfig) -> LanguageModel:
     if config.model_dir:
         # The server is pinned to the very text it was started with. No key: it asks for none.
         return HttpModel(
-            base_url=llm_serve.base_url(config.serve_port), model=config.model_dir, timeouts=config.timeouts
+            base_url=llm_serve.base_url(config.serve_port),
+            model=config.model_dir,
+            # A folder's place is the operator's business alone.
+            name=PurePath(config.model_dir).name,
+            timeouts=config.timeouts,
         )
     if config.base_url:
         log.warning("llm.no_model_named", missing="SWITCHYARD_LLM_MODEL", used="builtin")

@@ -42,8 +42,11 @@ class HttpModel:
         api_key: str = "",
         timeouts: Timeouts | None = None,
         answer_tokens: int = 2_048,
+        name: str = "",
     ) -> None:
-        self.name = model
+        #: What people read; the server is asked for `model`.
+        self.name = name or model
+        self.model = model
         self._timeouts = timeouts or Timeouts()
         self._answer_tokens = answer_tokens
         self._api_key = api_key
@@ -174,7 +177,7 @@ class HttpModel:
         # Any: which options go along is known only at run time, so none of the SDK's overloads can be chosen.
         create = cast(Any, self._client.chat.completions.create)
         return cast(
-            "openai.Stream[ChatCompletionChunk]", create(model=self.name, messages=messages, stream=True, **options)
+            "openai.Stream[ChatCompletionChunk]", create(model=self.model, messages=messages, stream=True, **options)
         )
 
 

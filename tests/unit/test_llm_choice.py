@@ -24,7 +24,7 @@ ADDRESS = "http://127.0.0.1:9/v1"
         (LlmConfig(model="gpt"), "builtin"),
         (LlmConfig(base_url=ADDRESS, model="gpt"), "gpt"),
         (LlmConfig(base_url=ADDRESS, model="gpt", model_dir="/models/tiny"), "gpt"),
-        (LlmConfig(model_dir="/models/tiny/"), "/models/tiny/"),
+        (LlmConfig(model_dir="/models/tiny/"), "tiny"),
         (LlmConfig(scripted="pieces=3", base_url=ADDRESS, model="gpt"), "scripted"),
     ],
 )
@@ -35,7 +35,10 @@ def test_the_most_explicit_setting_wins(config: LlmConfig, name: str) -> None:
 def test_the_served_directory_is_named_exactly_as_the_server_was_started() -> None:
     config = LlmConfig(model_dir="/models/tiny/", serve_port=27_050)
 
-    assert choose(config).name in serve_command(config.model_dir, config.serve_port)
+    chosen = choose(config)
+
+    assert isinstance(chosen, HttpModel)
+    assert chosen.model in serve_command(config.model_dir, config.serve_port)
 
 
 def test_the_key_is_in_no_description() -> None:
