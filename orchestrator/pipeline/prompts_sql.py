@@ -1,6 +1,7 @@
 """The prompt that asks a language model for SQL.
 
-Everything in it that comes from a database or from a person is data: delimited, capped, and named as such. Rows are never put in.
+Everything in it that comes from a database or from a person is data: delimited, capped, and named as such. Rows are
+never put in.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def repair_messages(messages: Sequence[Message], answer: str, reason: str) -> li
         ("assistant", answer[:4_000]),
         (
             "user",
-            f"This query was not run: {reason[:300]}. Write it again within the rules, as one ```sql block, or answer NONE.",
+            f"This query was not run: {reason[:300]}. Write it again within the rules, as one ```sql block, "
+            "or answer NONE.",
         ),
     ]
 

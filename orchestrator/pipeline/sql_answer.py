@@ -1,4 +1,4 @@
-"""From a question to rows: a verified query, else the semantic layer, else a language model with one repair; else an honest no."""
+"""From a question to rows: a verified query, the semantic layer, a language model with one repair, or an honest no."""
 
 from __future__ import annotations
 

@@ -1,27 +1,23 @@
 """From a query to a statement, as a tree: no word of the question is ever put into SQL text.
 
-One fact gives one SELECT. Measures over several facts are summed apart, each by its own rows, and joined by group: summing
-over joined facts would count rows twice. Shares and ranks within groups wrap that in a second SELECT.
+One fact gives one SELECT. Measures over several facts are summed apart, each by its own rows, and joined by group:
+summing over joined facts would count rows twice. Shares and ranks within groups wrap that in a second SELECT.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlglot import exp
 
-from orchestrator.pipeline.semantic.grains import ORDER, SQL
-from orchestrator.pipeline.semantic.lexicon import GRAINS
+from orchestrator.pipeline.semantic.compose_terms import Language, Terms, first_of, held, named, number, scaled
 from orchestrator.pipeline.semantic.model import Fact, SemanticLayer, Source
 from orchestrator.pipeline.semantic.query import Filter, Misread, Query
-from orchestrator.pipeline.semantic.ranges import Range
 from orchestrator.pipeline.semantic.reach import Reach, aliases, parsed
-from orchestrator.pipeline.semantic.texts import grain_label, phrase
+from orchestrator.pipeline.semantic.texts import phrase
 
-Language = Literal["en", "es"]
 _COMPARE = {">": exp.GT, ">=": exp.GTE, "<": exp.LT, "<=": exp.LTE}
 _TIMELINE = ("day", "week", "month", "quarter", "year", "weekday", "hour", "service")
 
@@ -48,10 +44,7 @@ class _Leaf:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Composer:
-    query: Query
-    layer: SemanticLayer
-    language: Language
+class _Composer(Terms):
     #: Leaf -> the source it is computed from, in the order of use.
     leaves: dict[_Leaf, Source] = field(default_factory=dict)
 
@@ -83,13 +76,13 @@ class _Composer:
                     (phrase("change", self.language), exp.Sub(this=later.copy(), expression=earlier.copy())),
                     (
                         phrase("change_percent", self.language),
-                        _scaled(100, exp.Sub(this=later.copy(), expression=earlier.copy()), earlier.copy()),
+                        scaled(100, exp.Sub(this=later.copy(), expression=earlier.copy()), earlier.copy()),
                     ),
                 ]
             elif query.share == "filter":
                 part, whole = self._value(name, "part"), self._value(name, "all")
                 outputs += [
-                    (phrase("share", self.language, label=label), _scaled(100, part, whole)),
+                    (phrase("share", self.language, label=label), scaled(100, part, whole)),
                     (label, part.copy()),
                     (phrase("whole", self.language, label=label), whole.copy()),
                 ]
@@ -97,34 +90,25 @@ class _Composer:
                 outputs.append((label, self._figure(name, divisor, "all")))
         return outputs
 
-    def _label(self, name: str, *, per: str | None) -> str:
-        label = self.layer.measures[name].labels.shown(self.language)
-        if per is not None:
-            key = "percent_of" if self.query.per_scale != 1 else "per"
-            return phrase(key, self.language, label=label, other=self.layer.measures[per].labels.shown(self.language))
-        if self.query.average is not None:
-            return phrase("mean", self.language, label=label, other=grain_label(self.query.average, self.language))
-        return label
-
     def _figure(self, name: str, per: str | None, span: Literal["all", "later", "earlier", "part"]) -> exp.Expr:
         value = self._value(name, span)
-        return value if per is None else _scaled(self.query.per_scale, value, self._value(per, span))
+        return value if per is None else scaled(self.query.per_scale, value, self._value(per, span))
 
     def _value(self, name: str, span: Literal["all", "later", "earlier", "part"]) -> exp.Expr:
         """Return a measure over its leaves; a leaf stands as a column of its name."""
         ratio = self.layer.measures[name].ratio
         if ratio is not None:
             over, under = (self._value(side, span) for side in ratio.over)
-            return _scaled(ratio.scale, over, under)
+            return scaled(ratio.scale, over, under)
         leaf = _Leaf(measure=name, span=span)
         if leaf not in self.leaves:
-            source = Reach(self.layer).source(name, self._named(name))
+            source = Reach(self.layer).source(name, self._dimensions_of(name))
             if source is None:
                 raise Misread("the measure can't be split so", words=(name,))
             self.leaves[leaf] = source
         return exp.column(leaf.name)
 
-    def _named(self, measure: str) -> tuple[str, ...]:
+    def _dimensions_of(self, measure: str) -> tuple[str, ...]:
         extra = [item.dimension for item in self._held(measure)]
         return tuple(dict.fromkeys((*Reach(self.layer).named(self.query), *extra)))
 
@@ -152,7 +136,7 @@ class _Composer:
             select.select(exp.alias_(expression.copy(), label, quoted=True), copy=False)
         for threshold in query.thresholds:
             value = fill(self._value(threshold.measure, "later" if query.earlier else "all"))
-            bound = exp.Literal.number(_number(threshold.bound))
+            bound = exp.Literal.number(number(threshold.bound))
             select.having(_COMPARE[threshold.operator](this=value, expression=bound), copy=False)
         return self._ordered(select, fact, columns)
 
@@ -215,11 +199,6 @@ class _Composer:
         known = self.layer.facts[fact]
         return [(self._group_label(name), self._dimension(known, name)) for name in self.query.groups]
 
-    def _group_label(self, name: str) -> str:
-        if name in GRAINS:
-            return grain_label(name, self.language)
-        return self.layer.dimensions[name].labels.shown(self.language)
-
     def _filler(self) -> Callable[[exp.Expr], exp.Expr]:
         """Return what puts each leaf's aggregate in its place."""
         wheres = {source.where for source in self.leaves.values()}
@@ -251,10 +230,10 @@ class _Composer:
             ]
         tree = parsed(source.sql, self.layer.dialect).copy()
         if conditions:
-            tree = _filtered(tree, exp.and_(*conditions))
+            tree = held(tree, exp.and_(*conditions))
         if self.query.average is not None:
             days = exp.Count(this=exp.Distinct(expressions=[self._dimension(fact, self.query.average)]))
-            return _scaled(1, tree, _filtered(days, exp.and_(*conditions)) if conditions else days)
+            return scaled(1, tree, held(days, exp.and_(*conditions)) if conditions else days)
         return tree
 
     # -- wrapped: shares of a whole, ranks within groups
@@ -268,37 +247,37 @@ class _Composer:
         for threshold in query.thresholds:
             value = self._filler()(self._value(threshold.measure, "all"))
             select.having(
-                _COMPARE[threshold.operator](this=value, expression=exp.Literal.number(_number(threshold.bound))),
+                _COMPARE[threshold.operator](this=value, expression=exp.Literal.number(number(threshold.bound))),
                 copy=False,
             )
         measure = columns[0][0]
         names = [label for label, _ in (*groups, *columns)]
         outer = exp.Select()
         for name in names:
-            outer.select(_named(name), copy=False)
+            outer.select(named(name), copy=False)
         if query.share == "group":
-            whole = exp.Window(this=exp.Sum(this=_named(measure)), over="OVER")
-            share = _scaled(100, _named(measure), whole)
+            whole = exp.Window(this=exp.Sum(this=named(measure)), over="OVER")
+            share = scaled(100, named(measure), whole)
             outer.select(exp.alias_(share, phrase("share", self.language, label=measure), quoted=True), copy=False)
             outer = outer.from_(select.subquery("per_group"))
-            return self._ordered(outer, None, [(measure, _named(measure))])
+            return self._ordered(outer, None, [(measure, named(measure))])
         inside = [self._group_label(name) for name in query.within]
         rank = exp.Window(
             this=exp.RowNumber(),
-            partition_by=[_named(label) for label in inside],
+            partition_by=[named(label) for label in inside],
             order=exp.Order(
-                expressions=[exp.Ordered(this=_named(measure), desc=query.order == "desc", nulls_first=False)]
+                expressions=[exp.Ordered(this=named(measure), desc=query.order == "desc", nulls_first=False)]
             ),
             over="OVER",
         )
         ranked = exp.Select()
         for name in names:
-            ranked.select(_named(name), copy=False)
+            ranked.select(named(name), copy=False)
         ranked = ranked.select(exp.alias_(rank, "place", quoted=True)).from_(select.subquery("per_group"))
         outer = outer.from_(ranked.subquery("ranked"))
-        outer.where(exp.LTE(this=_named("place"), expression=exp.Literal.number(query.limit or 1)), copy=False)
+        outer.where(exp.LTE(this=named("place"), expression=exp.Literal.number(query.limit or 1)), copy=False)
         for label in (*inside, "place"):
-            outer.order_by(exp.Ordered(this=_named(label), nulls_first=False), copy=False)
+            outer.order_by(exp.Ordered(this=named(label), nulls_first=False), copy=False)
         return outer
 
     # -- several facts
@@ -327,7 +306,7 @@ class _Composer:
                 outer = outer.join(f"part_{index}", join_type="cross")
             else:
                 on = [
-                    exp.EQ(this=_first(name, index), expression=exp.column(name, table=f"part_{index}"))
+                    exp.EQ(this=first_of(name, index), expression=exp.column(name, table=f"part_{index}"))
                     for name in group_names
                 ]
                 outer = outer.join(f"part_{index}", on=exp.and_(*on), join_type="full" if whole else "inner")
@@ -346,13 +325,13 @@ class _Composer:
 
         columns = [(label, fill(expression)) for label, expression in outputs]
         for name, group in zip(group_names, query.groups, strict=True):
-            outer = outer.select(exp.alias_(_first(name, len(facts)), self._group_label(group), quoted=True))
+            outer = outer.select(exp.alias_(first_of(name, len(facts)), self._group_label(group), quoted=True))
         for label, expression in columns:
             outer = outer.select(exp.alias_(expression.copy(), label, quoted=True))
         for threshold in query.thresholds:
             value = fill(self._value(threshold.measure, "later" if query.earlier else "all"))
             outer = outer.where(
-                _COMPARE[threshold.operator](this=value, expression=exp.Literal.number(_number(threshold.bound)))
+                _COMPARE[threshold.operator](this=value, expression=exp.Literal.number(number(threshold.bound)))
             )
         return self._ordered(outer, None, columns)
 
@@ -379,106 +358,12 @@ class _Composer:
                 if name == "weekday" and fact is not None:
                     keys.append(exp.Ordered(this=self._weekday_order(self.layer.facts[fact]), nulls_first=False))
                 else:
-                    keys.append(exp.Ordered(this=_named(self._group_label(name)), nulls_first=False))
+                    keys.append(exp.Ordered(this=named(self._group_label(name)), nulls_first=False))
         else:
             desc = query.order != "asc"
             # Without this, NULL leads a descending list.
-            keys.append(exp.Ordered(this=_named(measure), desc=desc, nulls_first=False))
-            keys += [exp.Ordered(this=_named(self._group_label(name)), nulls_first=False) for name in query.groups]
+            keys.append(exp.Ordered(this=named(measure), desc=desc, nulls_first=False))
+            keys += [exp.Ordered(this=named(self._group_label(name)), nulls_first=False) for name in query.groups]
         for key in keys:
             select = select.order_by(key)
         return select.limit(query.limit) if query.limit is not None else select
-
-    # -- expressions
-
-    def _needs_date(self) -> bool:
-        grains = {*self.query.groups, *(item.dimension for item in self.query.filters), self.query.average or ""}
-        return self.query.span is not None or bool(grains & (set(GRAINS) - {"hour", "service"}))
-
-    def _needs_clock(self) -> bool:
-        return bool({*self.query.groups, *(item.dimension for item in self.query.filters)} & {"hour", "service"})
-
-    def _dimension(self, fact: Fact, name: str) -> exp.Expr:
-        if name not in GRAINS:
-            return parsed(self.layer.dimensions[name].sql, self.layer.dialect).copy()
-        template = SQL[self.layer.dialect].get(name)
-        if template is None:
-            raise Misread("this database's dialect can't group so", words=(name,))
-        return self._grain(fact, template)
-
-    def _grain(self, fact: Fact, template: str) -> exp.Expr:
-        stands = {"d": fact.date, "c": fact.clock}
-
-        def place(node: exp.Expr) -> exp.Expr:
-            if isinstance(node, exp.Column) and not node.table and node.name in stands:
-                text = stands[node.name]
-                if text is None:
-                    raise Misread("the measure has no dates")
-                return parsed(text, self.layer.dialect).copy()
-            return node
-
-        return parsed(template, self.layer.dialect).copy().transform(place)
-
-    def _weekday_order(self, fact: Fact) -> exp.Expr:
-        template = ORDER[self.layer.dialect].get("weekday")
-        if template is None:
-            raise Misread("this database's dialect can't group so", words=("weekday",))
-        return self._grain(fact, template)
-
-    def _condition(self, fact: Fact, item: Filter) -> exp.Expr:
-        expression = self._dimension(fact, item.dimension)
-        values = [exp.Literal.string(value) for value in item.values]
-        if len(values) == 1:
-            return (exp.NEQ if item.negated else exp.EQ)(this=expression, expression=values[0])
-        inside = exp.In(this=expression, expressions=list(values))
-        return exp.not_(inside) if item.negated else inside
-
-    def _within(self, fact: Fact, span: Range) -> exp.Expr:
-        if fact.date is None:
-            raise Misread("the measure is only known for now")
-        date = parsed(fact.date, self.layer.dialect)
-        bounds: list[exp.Expr] = []
-        if span.start is not None:
-            bounds.append(exp.GTE(this=date.copy(), expression=self._date(span.start)))
-        if span.end is not None:
-            bounds.append(exp.LT(this=date.copy(), expression=self._date(span.end)))
-        return exp.and_(*bounds)
-
-    def _date(self, day: dt.date) -> exp.Expr:
-        literal = exp.Literal.string(day.isoformat())
-        # SQLite compares dates as text.
-        return literal if self.layer.dialect == "sqlite" else exp.cast(literal, "date")
-
-
-def _named(name: str) -> exp.Column:
-    return exp.column(exp.to_identifier(name, quoted=True))
-
-
-def _first(name: str, parts: int) -> exp.Expr:
-    columns = [exp.column(name, table=f"part_{index}") for index in range(parts)]
-    return columns[0] if len(columns) == 1 else exp.Coalesce(this=columns[0], expressions=columns[1:])
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-def _scaled(scale: float, over: exp.Expr, under: exp.Expr) -> exp.Expr:
-    """Return `scale * over / under`, as a fraction, and NULL over nothing."""
-    left = exp.Mul(this=exp.Literal.number(repr(float(scale))), expression=exp.paren(over.copy()))
-    return exp.Div(this=left, expression=exp.Nullif(this=under.copy(), expression=exp.Literal.number(0)))
-
-
-def _filtered(tree: exp.Expr, condition: exp.Expr) -> exp.Expr:
-    """Return the tree with every aggregate held to the condition."""
-
-    def hold(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.AggFunc):
-            return exp.Filter(this=node.copy(), expression=exp.Where(this=condition.copy()))
-        return node
-
-    if isinstance(tree, exp.AggFunc):
-        return hold(tree)
-    for aggregate in list(tree.find_all(exp.AggFunc)):
-        aggregate.replace(hold(aggregate))
-    return tree

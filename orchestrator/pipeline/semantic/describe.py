@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Final, Literal
 
 from rapidfuzz import fuzz
 
 from orchestrator.pipeline.semantic.lexicon import GRAINS
-from orchestrator.pipeline.semantic.model import SemanticLayer
+from orchestrator.pipeline.semantic.model import Measure, SemanticLayer
 from orchestrator.pipeline.semantic.query import Filter, Query
 from orchestrator.pipeline.semantic.ranges import Range
 from orchestrator.pipeline.semantic.texts import grain_label, phrase, value_label
 from orchestrator.pipeline.semantic.words import plain
 
 Language = Literal["en", "es"]
-#: Measures that only serve as a side of a rate are not offered.
-_OFFERED = 6
+_OFFERED: Final = 6
+_LIKE: Final = 60.0
 
 
 def describe(query: Query, layer: SemanticLayer, *, language: Language) -> str:
@@ -43,14 +43,14 @@ def describe(query: Query, layer: SemanticLayer, *, language: Language) -> str:
 def abilities(layer: SemanticLayer, question: str, *, language: Language) -> tuple[str, ...]:
     """Return what could be asked instead: the measures nearest to the question, then what they can be split by."""
     asked = plain(question)
-    ranked = sorted(
-        layer.measures.values(),
-        key=lambda measure: (
-            -max(
-                fuzz.partial_token_set_ratio(asked, plain(label)) for label in (*measure.labels.en, *measure.labels.es)
-            )
-        ),
-    )
+    offered = [measure for measure in layer.measures.values() if not measure.hidden]
+
+    def nearness(measure: Measure) -> float:
+        found = max(fuzz.token_set_ratio(asked, plain(label)) for label in (*measure.labels.en, *measure.labels.es))
+        # Below this, likeness is chance and the layer's own order says more.
+        return found if found >= _LIKE else 0.0
+
+    ranked = sorted(offered, key=lambda measure: -nearness(measure))
     measures = tuple(dict.fromkeys(measure.labels.shown(language) for measure in ranked))[:_OFFERED]
     dimensions = tuple(dimension.labels.shown(language) for dimension in layer.dimensions.values())[:_OFFERED]
     return (*measures, *(phrase("by", language, other=name) for name in dimensions))
@@ -83,6 +83,8 @@ def _filter(item: Filter, layer: SemanticLayer, language: Language) -> str:
 def _rank(query: Query, layer: SemanticLayer, language: Language) -> str:
     key = "top" if query.order == "desc" else "bottom"
     count = str(query.limit)
+    if query.limit == 1 and not query.within:
+        return phrase("highest" if query.order == "desc" else "lowest", language)
     if not query.within:
         return phrase(key, language, other=count)
     rest = ", ".join(_dimension(name, layer, language) for name in query.groups if name not in query.within)

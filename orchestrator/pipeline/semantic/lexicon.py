@@ -19,9 +19,43 @@ Kind = Literal["measure", "dimension", "value", "cue", "number", "time", "unknow
 
 #: Dimensions that every fact with a date or a clock has.
 GRAINS: Final = frozenset(VOCABULARY.grains)
-#: Words that may stand inside a phrase: "dishes that are on the menu". No preposition: "sales by channel" is no "sales channel".
+#: Words that may stand inside a phrase: "dishes that are on the menu".
+#: No preposition: "sales by channel" is no "sales channel".
 _GAPS: Final = frozenset(
-    ["the", "a", "an", "our", "are", "were", "was", "is", "be", "been", "that", "we", "have", "has", "had", "did", "do", "does", "of", "el", "la", "los", "las", "de", "del", "que", "se", "son", "fueron", "han", "sido", "hemos"]
+    [
+        "the",
+        "a",
+        "an",
+        "our",
+        "are",
+        "were",
+        "was",
+        "is",
+        "be",
+        "been",
+        "that",
+        "we",
+        "have",
+        "has",
+        "had",
+        "did",
+        "do",
+        "does",
+        "of",
+        "el",
+        "la",
+        "los",
+        "las",
+        "de",
+        "del",
+        "que",
+        "se",
+        "son",
+        "fueron",
+        "han",
+        "sido",
+        "hemos",
+    ]
 )
 #: Words that stand for euros and the like after a number.
 UNIT_WORDS: Final = frozenset({"euros", "euro", "eur", "percent", "percentage", "ciento", "points", "puntos"})
@@ -258,7 +292,29 @@ def _number(text: str) -> float | None:
 
 #: Articles and the like between a preposition and its noun.
 _ARTICLES: Final = frozenset(
-    ["the", "a", "an", "our", "el", "la", "los", "las", "lo", "nuestro", "nuestra", "nuestros", "nuestras", "un", "una", "all", "todos", "todas", "of", "de", "del"]
+    [
+        "the",
+        "a",
+        "an",
+        "our",
+        "el",
+        "la",
+        "los",
+        "las",
+        "lo",
+        "nuestro",
+        "nuestra",
+        "nuestros",
+        "nuestras",
+        "un",
+        "una",
+        "all",
+        "todos",
+        "todas",
+        "of",
+        "de",
+        "del",
+    ]
 )
 
 

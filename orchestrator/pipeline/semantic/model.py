@@ -92,6 +92,8 @@ class Measure(_Part):
     lower_is_better: bool = False
     #: The rate that is meant when it is asked for as a percentage.
     percent: Name | None = None
+    #: Whether it only serves as a side of a ratio and is not offered.
+    hidden: bool = False
     #: Whether its noun also stands for the setting ("discounts on delivery orders").
     context: bool = False
 
@@ -121,6 +123,8 @@ class Dimension(_Part):
     members: Name | None = None
     #: Measure meant by "how many <value>" where nothing is sold and no time is named.
     lists: Name | None = None
+    #: Measure meant when nothing else is named.
+    implies: Name | None = None
     #: Measure that "best" and "sold" mean with this dimension.
     ranks: Name | None = None
     #: Dimension that is ranked when one value of this one is: "the three worst pizzas".
@@ -134,7 +138,7 @@ class Dimension(_Part):
 
 
 class Slot(_Part):
-    """A hole in a verified query: a value of a dimension, a number, or the first or the next-after-last day of a range."""
+    """A hole in a verified query: a value, a number, the first day of a range or the day after its last."""
 
     kind: Literal["value", "number", "start", "end"]
     dimension: Name | None = None
@@ -174,7 +178,11 @@ class SemanticLayer(_Part):
     @model_validator(mode="after")
     def _known(self) -> SemanticLayer:
         for name, measure in self.measures.items():
-            wanted = [*(measure.ratio.over if measure.ratio else ()), *measure.instead.values(), *((measure.percent,) if measure.percent else ())]
+            wanted = [
+                *(measure.ratio.over if measure.ratio else ()),
+                *measure.instead.values(),
+                *((measure.percent,) if measure.percent else ()),
+            ]
             for other in wanted:
                 if other not in self.measures:
                     raise ValueError(f"measure {name} names {other}, which is none")
@@ -207,7 +215,7 @@ def _read(path: Path) -> dict[str, Any]:
     # Any: whatever the file holds, until the model has looked at it.
     content = yaml.safe_load(path.read_text("utf-8"))
     if not isinstance(content, dict):
-        raise ValueError("a layer is a mapping")
+        raise ValueError("a layer is a mapping")  # noqa: TRY004 - `load_layer` turns it into our own
     base = content.pop("extends", None)
     if base is None:
         return content

@@ -65,7 +65,7 @@ class Reach:
         return (measure,) if ratio is None else tuple(part for side in ratio.over for part in self.parts(side))
 
     def reaches(self, measures: Sequence[str], dimension: str, *, directly: bool = False) -> bool:
-        """Return whether each measure, or unless `directly` the one that stands in for it, can be held to the dimension."""
+        """Return whether each measure, or (unless `directly`) its stand-in, can be held to the dimension."""
         for name in measures:
             known = self.layer.measures[name]
             if dimension in known.not_by:

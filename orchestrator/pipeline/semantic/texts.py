@@ -20,6 +20,8 @@ _PHRASES: Final[dict[str, tuple[str, str]]] = {
     "without": ("without {other}", "sin {other}"),
     "top": ("the first {other}", "los primeros {other}"),
     "bottom": ("the last {other}", "los últimos {other}"),
+    "highest": ("the highest", "el valor más alto"),
+    "lowest": ("the lowest", "el valor más bajo"),
     "top_within": ("the first {other} of each {label}", "los primeros {other} de cada {label}"),
     "bottom_within": ("the last {other} of each {label}", "los últimos {other} de cada {label}"),
     "against": ("against {other}", "frente a {other}"),

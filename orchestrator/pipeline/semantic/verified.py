@@ -1,4 +1,4 @@
-"""Verified queries: statements that a person has checked, found again by their example questions, with holes for values."""
+"""Verified queries: statements that a person has checked, found by their example questions, with holes for values."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def find_verified(
     items = lexicon.items(tokens(when.rest))
     best: tuple[float, Match] | None = None
     for verified in lexicon.layer.verified:
+        if _asks(items) not in _asks_of(verified, lexicon):
+            continue
         filled = _fill(
             verified, items, when.ranges[0].start if when.ranges else None, when.ranges[0].end if when.ranges else None
         )
@@ -61,6 +63,16 @@ def find_verified(
         if score is not None and (best is None or score > best[0]):
             best = (score, _match(verified, values, lexicon, language))
     return None if best is None else best[1]
+
+
+def _asks(items: Sequence[Item]) -> frozenset[str]:
+    """Return the cues that turn a question into another one: "how many" and "not"."""
+    return frozenset(m.name for item in items for m in item.of("cue") if m.name in ("count", "not"))
+
+
+def _asks_of(verified: Verified, lexicon: Lexicon) -> set[frozenset[str]]:
+    examples = (*verified.en, *verified.es)
+    return {_asks(lexicon.items(tokens(plain(_HOLE.sub(" ", example))))) for example in examples}
 
 
 def _fill(
@@ -92,9 +104,9 @@ def _fill(
     own = _own_words(verified)
     for index, item in enumerate(items):
         # A value that the example itself names is part of what is asked.
-        if index not in taken and (item.of("value") or item.number is not None):
-            if not {stem(word) for word in item.text.split()} <= own:
-                return None
+        left_over = index not in taken and (item.of("value") or item.number is not None)
+        if left_over and not {stem(word) for word in item.text.split()} <= own:
+            return None
     return values, spoken
 
 

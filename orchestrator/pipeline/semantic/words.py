@@ -50,9 +50,11 @@ def plain(text: str) -> str:
     """Return the text in lower-case ASCII letters, digits and single spaces; thousands' separators are dropped."""
     text = unicodedata.normalize("NFKD", text.lower())
     text = "".join(char for char in text if not unicodedata.combining(char))
-    text = text.replace("%", " percent ").replace("ß", "ss").replace("ø", "o")
+    text = text.replace("%", " percent ").replace("per cent", " percent ").replace("ß", "ss").replace("ø", "o")
     text = re.sub(r"(?<=\d)[.,](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    text = re.sub(r"(?<![\d-])(\d{1,2})\s*[-–]\s*(\d{1,2})(?![\d-])", r"\1 to \2", text)
+    text = re.sub(r"\bhow (?:high|big|large|low|good|strong)\b", "how much", text)
     # A list is joined by its commas; the one before a year is part of a date.
     text = re.sub(r"[,;&](?!\s*(?:19|20)\d\d\b)", " and ", text)
     text = re.sub(r"\b(\d+)k\b", r"\g<1>000", text)
