@@ -48,6 +48,15 @@ def ensure_readers(target: Connection, database: str, passwords: Mapping[str, st
             )
 
 
+def creation_statements(connection: Connection) -> list[str]:
+    """Return what a superuser runs to make every reader; the passwords are theirs to fill in, as setup shows them."""
+    return [
+        statement.as_string(connection) + ";"
+        for tenant in TENANTS
+        for statement in _role_statements(tenant, "<password>", create=True)
+    ]
+
+
 def grant_views(target: Connection, database: str) -> None:
     """Let each reader connect and select its own views; take everything else from PUBLIC, as far as this role may."""
     with target.cursor() as cursor:
