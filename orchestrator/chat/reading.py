@@ -12,15 +12,15 @@ TURN_COLUMNS = """
 t.id, t.conversation_id AS conversation, t.parent_id AS parent, t.text, t.state, t.route, t.fence, t.cid, t.language,
 t.message, t.answer, t.citations, t.usage,
 coalesce(t.timeline, jsonb_build_object(
-  'total_ms', greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::int, 'overhead_ms', 0,
+  'total_ms', greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint, 'overhead_ms', 0,
   'stages', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
-               'queue_wait_ms', greatest(0, extract(epoch FROM p.started_at - p.ready_at) * 1000)::int,
-               'duration_ms', greatest(0, extract(epoch FROM p.ended_at - p.started_at) * 1000)::int,
+               'queue_wait_ms', greatest(0, extract(epoch FROM p.started_at - p.ready_at) * 1000)::bigint,
+               'duration_ms', greatest(0, extract(epoch FROM p.ended_at - p.started_at) * 1000)::bigint,
                'worker', p.worker, 'outcome', p.state) ORDER BY p.place), '[]'::jsonb)
              FROM switchyard_stage p WHERE p.turn_id = t.id AND p.ended_at IS NOT NULL AND p.started_at IS NOT NULL)
 )) AS timeline, t.error_code, t.error_message, t.error_retryable, t.reached,
-t.created_at, t.ended_at, greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::int AS age_ms
+t.created_at, t.ended_at, greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint AS age_ms
 """
 
 

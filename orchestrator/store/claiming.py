@@ -16,20 +16,23 @@ WITH mine AS (
   FROM switchyard_turn t
   WHERE s.turn_id = :turn AND s.fence = :fence AND s.hop = :hop AND s.dispatch_no = :dispatch_no
     AND s.state = 'dispatched' AND t.id = s.turn_id AND t.fence = s.fence AND t.state = 'running'
+    -- A repeated message of an earlier hop can bring this one on before that hop is done.
+    AND NOT EXISTS (SELECT 1 FROM switchyard_stage b
+                    WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.place < s.place AND b.state <> 'done')
   RETURNING s.id, s.queue, s.ready_at, s.carry
 )
 SELECT mine.id AS stage, mine.queue, mine.carry,
-       greatest(0, extract(epoch FROM now() - mine.ready_at) * 1000)::int AS queue_wait_ms,
+       greatest(0, extract(epoch FROM now() - mine.ready_at) * 1000)::bigint AS queue_wait_ms,
        t.id AS turn, t.tenant_id AS tenant, n.name AS tenant_name, n.slug AS tenant_slug,
        t.conversation_id AS conversation, t.user_id AS "user", t.parent_id AS parent,
        t.text, t.language, t.forced_route, t.route, t.confidence, t.state, t.fence, t.cid, t.message,
        t.cancel_requested_at IS NOT NULL AS cancel_requested,
-       greatest(0, extract(epoch FROM t.deadline_at - now()) * 1000)::int AS remaining_ms,
-       greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::int AS elapsed_ms,
+       greatest(0, extract(epoch FROM t.deadline_at - now()) * 1000)::bigint AS remaining_ms,
+       greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint AS elapsed_ms,
        (SELECT coalesce(json_agg(json_build_object(
                  'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
-                 'queue_wait_ms', greatest(0, extract(epoch FROM p.started_at - p.ready_at) * 1000)::int,
-                 'duration_ms', greatest(0, extract(epoch FROM p.ended_at - p.started_at) * 1000)::int,
+                 'queue_wait_ms', greatest(0, extract(epoch FROM p.started_at - p.ready_at) * 1000)::bigint,
+                 'duration_ms', greatest(0, extract(epoch FROM p.ended_at - p.started_at) * 1000)::bigint,
                  'worker', p.worker, 'outcome', p.state) ORDER BY p.place), '[]'::json)
         FROM switchyard_stage p WHERE p.turn_id = t.id AND p.ended_at IS NOT NULL AND p.started_at IS NOT NULL) AS past
 FROM switchyard_turn t JOIN switchyard_tenant n ON n.id = t.tenant_id LEFT JOIN mine ON true

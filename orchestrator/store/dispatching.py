@@ -26,6 +26,9 @@ WITH next AS (
     AND NOT EXISTS (SELECT 1 FROM switchyard_turn e
                     WHERE e.conversation_id = t.conversation_id AND e.state IN ('queued', 'running', 'waiting_for_user')
                       AND (e.created_at, e.id) < (t.created_at, t.id))
+    -- A turn whose commit was slow can be older than the one that runs already.
+    AND NOT EXISTS (SELECT 1 FROM switchyard_turn r
+                    WHERE r.conversation_id = t.conversation_id AND r.state IN ('running', 'waiting_for_user'))
   ORDER BY t.created_at, t.id LIMIT :room FOR UPDATE OF t SKIP LOCKED
 ), started AS (
   UPDATE switchyard_turn t SET state = 'running', started_at = now() FROM next WHERE t.id = next.id
@@ -67,7 +70,7 @@ RETURNING s.hop
 #: Who waits, and what for: an earlier turn of the conversation, or room in a queue.
 WAITING_TURNS = """
 SELECT t.id AS turn, t.fence, t.conversation_id AS conversation, t.cid, t.language, t.told_waiting AS told, s.queue,
-       s.place, s.hop,
+       s.place, s.hop, t.state, t.text, t.user_id AS "user", t.parent_id AS parent,
        CASE WHEN s.place = 0 THEN
          (SELECT count(*) FROM switchyard_turn e
           WHERE e.conversation_id = t.conversation_id AND e.state IN ('queued', 'running', 'waiting_for_user')
@@ -86,14 +89,16 @@ TOLD = "UPDATE switchyard_turn SET told_waiting = :told WHERE id = :turn"
 #: Turns that nobody will end: past their deadline, or cancelled while no stage of theirs runs.
 OVERDUE = """
 SELECT t.id AS turn, t.fence, t.language, t.cid, t.conversation_id AS conversation, t.state,
+       t.text, t.user_id AS "user", t.parent_id AS parent,
        t.deadline_at < now() - interval '2 seconds' AS late,
-       greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::int AS total_ms,
+       greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint AS total_ms,
        (SELECT coalesce(json_agg(json_build_object(
                  'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
                  'queue_wait_ms',
-                 greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::int,
+                 greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::bigint,
                  'duration_ms',
-                 greatest(0, coalesce(extract(epoch FROM coalesce(p.ended_at, now()) - p.started_at), 0) * 1000)::int,
+                 greatest(0, extract(epoch FROM coalesce(p.ended_at, now()) - coalesce(p.started_at, now()))
+                             * 1000)::bigint,
                  'worker', p.worker, 'outcome', p.state) ORDER BY p.place), '[]'::json)
         FROM switchyard_stage p WHERE p.turn_id = t.id) AS stages
 FROM switchyard_turn t
@@ -102,7 +107,7 @@ WHERE t.state IN ('queued', 'running')
        OR (t.cancel_requested_at < now() - interval '1 second'
            AND NOT EXISTS (SELECT 1 FROM switchyard_stage s JOIN switchyard_process p ON p.incarnation = s.owner
                            WHERE s.turn_id = t.id AND s.state = 'running'
-                             AND p.seen_at > now() - interval '6 seconds')))
+                             AND (NOT :judge OR p.seen_at > now() - interval '6 seconds'))))
 LIMIT 200
 """
 
@@ -116,7 +121,8 @@ WITH first AS (
                     WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.state = 'running')
   ORDER BY s.turn_id, s.place
 ), sent AS (
-  UPDATE switchyard_stage s SET dispatch_no = s.dispatch_no + 1, dispatched_at = now() FROM first WHERE s.id = first.id
+  UPDATE switchyard_stage s SET dispatch_no = s.dispatch_no + 1, dispatched_at = now()
+  FROM first WHERE s.id = first.id AND s.state = 'dispatched'
   RETURNING s.turn_id, s.fence, s.hop, s.queue, s.dispatch_no, s.place
 )
 SELECT sent.turn_id AS turn, sent.fence, sent.hop, sent.queue, sent.dispatch_no, t.cid,
@@ -125,6 +131,15 @@ SELECT sent.turn_id AS turn, sent.fence, sent.hop, sent.queue, sent.dispatch_no,
         FROM switchyard_stage r WHERE r.turn_id = sent.turn_id AND r.fence = sent.fence AND r.place > sent.place
           AND r.state = 'dispatched') AS rest
 FROM sent JOIN switchyard_turn t ON t.id = sent.turn_id
+"""
+
+#: A plan and an ending that meet can leave the planned stages behind: the ending's snapshot is older than they are.
+CLOSE_LEFT_OVER = """
+UPDATE switchyard_stage s SET state = 'skipped', ended_at = now()
+FROM switchyard_turn t
+WHERE t.id = s.turn_id AND s.state IN ('waiting', 'dispatched')
+  AND (t.state IN ('completed', 'failed', 'cancelled') OR s.fence < t.fence)
+RETURNING s.turn_id AS turn, s.hop
 """
 
 OPEN_OUTBOX = """
@@ -145,6 +160,19 @@ WITH next AS (
 UPDATE switchyard_job j SET state = 'ASSIGNED', dispatch_no = j.dispatch_no + 1, dispatched_at = now()
 FROM next WHERE j.id = next.id
 RETURNING j.id AS job, j.fence, j.dispatch_no, j.queue, j.type, j.cid
+"""
+
+#: A job whose worker died holds its slot for nobody; an orderly worker takes its process row along.
+RECOVER_JOBS = """
+UPDATE switchyard_job j
+SET state = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                 WHEN j.attempts < j.max_attempts THEN 'RETRY_WAIT' ELSE 'FAILED' END,
+    ended_at = CASE WHEN j.cancel_requested_at IS NOT NULL OR j.attempts >= j.max_attempts THEN now() END,
+    fence = j.fence + 1, owner = NULL, run_at = now(), error = 'its worker was lost'
+WHERE j.state = 'RUNNING'
+  AND NOT EXISTS (SELECT 1 FROM switchyard_process p
+                  WHERE p.incarnation = j.owner AND p.seen_at > now() - interval '6 seconds')
+RETURNING id AS job, state, attempts
 """
 
 SEND_JOBS_AGAIN = """
@@ -183,9 +211,19 @@ def told(engine: Engine, *, turn: str, told: str) -> None:
     all_rows(engine, TOLD, turn=turn, told=told)
 
 
-def overdue(engine: Engine) -> list[Row]:
-    """Return the turns that nobody else will end, at most 200."""
-    return all_rows(engine, OVERDUE)
+def overdue(engine: Engine, *, judge: bool) -> list[Row]:
+    """Return the turns that nobody else will end, at most 200; without `judge` a silent owner counts as alive."""
+    return all_rows(engine, OVERDUE, judge=judge)
+
+
+def close_left_over(engine: Engine) -> list[Row]:
+    """Close the stages of ended turns, which would hold their slots for ever."""
+    return all_rows(engine, CLOSE_LEFT_OVER)
+
+
+def recover_jobs(engine: Engine) -> list[Row]:
+    """Put back, or fail, the running jobs whose worker is dead; a zombie's writes meet a higher fence."""
+    return all_rows(engine, RECOVER_JOBS)
 
 
 def send_again(engine: Engine) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.conf import settings
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 
+#: An escaped null character, and no escaped backslash before the same letters.
+_NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _lock = threading.Lock()
 _engines: dict[str, Engine] = {}
 
@@ -80,5 +83,6 @@ def _dump(value: Any) -> str:  # Any: whatever SQLAlchemy is asked to store as J
 
 
 def json_text(value: object) -> str:
-    """Return `value` as JSON text for a `CAST(:x AS jsonb)`."""
-    return orjson.dumps(value).decode()
+    """Return `value` as JSON text for a `CAST(:x AS jsonb)`, without null characters, which jsonb can't hold."""
+    text = orjson.dumps(value).decode()
+    return _NULL.sub(r"\1", text) if r"\u0000" in text else text
