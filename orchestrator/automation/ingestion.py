@@ -19,7 +19,7 @@ from orchestrator.pipeline.ingest import embedded_text, ingest
 from orchestrator.pipeline.runtime import current
 from orchestrator.store import jobs
 from orchestrator.store.engine import json_text, rw
-from orchestrator.store.rows import Row, all_rows, one_row
+from orchestrator.store.rows import Row, all_rows, one_row, transaction
 
 _logger = structlog.get_logger(__name__)
 
@@ -42,8 +42,16 @@ _FAILED = """
 UPDATE switchyard_document SET state = 'failed', error = :error, updated_at = now()
 WHERE id = :document AND state <> 'deleted'
 """
-#: Texts of one call to the model's worker; between two calls, questions go first.
-_BATCH = 32
+#: Every job of it has ended and none has indexed it; a moment's grace, as the next job is inserted by the first.
+_GIVE_UP = """
+UPDATE switchyard_document d SET state = 'failed', error = :error, updated_at = now()
+WHERE d.state IN ('queued', 'parsing') AND d.updated_at < now() - interval '10 seconds'
+  AND NOT EXISTS (SELECT 1 FROM switchyard_job j
+                  WHERE j.tenant_id = d.tenant_id AND j.created_at >= d.created_at - interval '1 minute'
+                    AND j.payload ->> 'document' = d.id
+                    AND j.state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED', 'TIMED_OUT'))
+RETURNING d.id
+"""
 
 
 def read_document(context: JobContext) -> Mapping[str, object]:
@@ -62,7 +70,7 @@ def read_document(context: JobContext) -> Mapping[str, object]:
         all_rows(rw(), _FAILED, document=document, error=catalogue.of_error(exc, "en"))
         return {"document": document, "state": "failed", "reason": exc.detail_key or exc.code}
     pieces = [asdict(chunk) for chunk in taken.chunks]
-    with rw().connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+    with transaction(rw()) as connection:
         all_rows(
             connection,
             _TITLED,
@@ -110,6 +118,15 @@ def embed_document(
         retriever().forget(context.tenant, row["id"])
         raise NotFoundError("the document was deleted while it was indexed")
     return {"document": row["id"], "chunks": len(chunks)}
+
+
+def give_up() -> list[str]:
+    """Mark as failed the documents that no job will index any more, and return their ids.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    return [row["id"] for row in all_rows(rw(), _GIVE_UP, error=catalogue.text("documents.crashed", "en"))]
 
 
 def _load(context: JobContext, *, state: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import structlog
 
 from orchestrator.automation.types import JOB_TYPES
-from orchestrator.errors import EngineError, OrchestratorError, StoppedError
+from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.retry import next_delay_s
@@ -18,6 +19,8 @@ from orchestrator.resilience.stop import Stop
 from orchestrator.store import jobs
 from orchestrator.store.engine import rw
 
+#: How long an outcome waits for a database that is away.
+WRITE_S = 60.0
 _logger = structlog.get_logger(__name__)
 
 
@@ -64,22 +67,35 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
         try:
             result = works[row["type"]](context)
         except StoppedError:
-            jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped")
+            _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped"))
         except OrchestratorError as exc:
             _fail(row, exc, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
         except Exception as exc:  # the job runner's outermost edge: the row must say that it failed
             _logger.exception("job failed")
             _fail(row, EngineError(type(exc).__name__, engine=row["type"]), retryable=False)
         else:
-            jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result)
-            _logger.info("job done", type=row["type"])
+            ours = _write(lambda: jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result))
+            _logger.info("job done", type=row["type"], ours=ours)
 
 
 def _fail(row: Mapping[str, Any], error: OrchestratorError, *, retryable: bool) -> None:
     _logger.warning("job fails", type=row["type"], code=error.code, reason=str(error))
+    job, fence = row["job"], row["fence"]
     if retryable and row["attempts"] < row["max_attempts"]:
-        rng = random.Random()
-        delay_s = next_delay_s(2.0 ** row["attempts"], base_s=2, cap_s=60, rng=rng)
-        jobs.retry(rw(), job=row["job"], fence=row["fence"], error=str(error), delay_s=delay_s)
+        delay_s = next_delay_s(2.0 ** row["attempts"], base_s=2, cap_s=60, rng=random.Random())
+        _write(lambda: jobs.retry(rw(), job=job, fence=fence, error=str(error), delay_s=delay_s))
     else:
-        jobs.end(rw(), job=row["job"], fence=row["fence"], state="FAILED", result=None, error=str(error))
+        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="FAILED", result=None, error=str(error)))
+
+
+def _write(write: Callable[[], bool]) -> bool:
+    """Write an outcome, for a minute if need be: an outcome that is lost would be worked for again."""
+    rng, delay_s, until_s = random.Random(), 0.2, time.monotonic() + WRITE_S
+    while True:
+        try:
+            return write()
+        except StoreDownError:
+            delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=5, rng=rng)
+            if time.monotonic() + delay_s > until_s:
+                raise
+            time.sleep(delay_s)

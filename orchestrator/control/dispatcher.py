@@ -1,7 +1,7 @@
 """The dispatcher: the only publisher of first hops, a plain process that lives while the broker is down.
 
-Each round releases what has room, tells who waits, ends what nobody else will
-end, and relays what left with a transaction. A round is begun by a wake-up or
+Each round ends what nobody else will end, tells who waits, relays what left
+with a transaction, and releases what has room. A round is begun by a wake-up or
 by the poll behind it, whose deadline is fixed: a stream of wake-ups can't put
 the sweeps off.
 """
@@ -17,12 +17,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator import ids, publish
+from orchestrator.automation.ingestion import give_up
 from orchestrator.control.leader import Leader
 from orchestrator.control.relay import relay
-from orchestrator.control.sweep import end_overdue
+from orchestrator.control.sweep import close_left_over, end_overdue, recover_jobs, say_accepted
 from orchestrator.control.waiting import Waiting
 from orchestrator.errors import DependencyDownError
-from orchestrator.events import TurnAccepted
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
 from orchestrator.publish import HopMessage
@@ -30,6 +30,7 @@ from orchestrator.queues import QUEUES
 from orchestrator.resilience.retry import next_delay_s
 from orchestrator.store import dispatching
 from orchestrator.store.engine import rw
+from orchestrator.store.processes import DEAD_AFTER_S
 from orchestrator.store.rows import Row
 
 POLL_S = 0.5
@@ -51,6 +52,11 @@ class Dispatcher:
         self._waiting = Waiting(self._writer)
         self._rng = random.Random()
         self._leave = False
+        #: Something that counts as dispatched may not be in the broker: a publish failed, a store was away while
+        #: workers published or claimed, or the leader before us died between its commit and its publish.
+        self._doubtful = True
+        #: When silence is a sign of death again: nobody could write a heartbeat while the database was away.
+        self._judge_at_s = 0.0
 
     def stop(self) -> None:
         """End after the round that runs."""
@@ -63,29 +69,36 @@ class Dispatcher:
         while not self._leave:
             try:
                 if not self._leader.lead():
+                    self._distrust()
                     time.sleep(POLL_S)
                     continue
-                self.release()
+                # Before the release, which needs Redis: deadlines pass whether or not it answers.
                 if time.monotonic() >= sweep_at_s:
                     sweep_at_s = time.monotonic() + SWEEP_S
                     self.sweep()
+                self.release()
                 delay_s = 0.2
                 listener.wait(POLL_S)
             except (DependencyDownError, RedisError, OSError) as exc:
-                # Nothing is lost: the rows wait. After the database was away a whole lease passes before anybody
-                # is judged dead, as the dead man's heartbeat had nowhere to go.
+                # Nothing is lost: the rows wait.
+                self._distrust()
                 delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=3, rng=self._rng)
                 _logger.warning("round failed", error=type(exc).__name__, reason=str(exc)[:200])
                 time.sleep(delay_s)
             except Exception:  # a background loop must survive
+                self._distrust()
                 _logger.exception("round failed")
                 time.sleep(1)
         self._leader.resign()
         listener.close()
 
+    def _distrust(self) -> None:
+        self._doubtful = True
+        self._judge_at_s = time.monotonic() + DEAD_AFTER_S
+
     def release(self) -> None:
         """Publish what has room: the rest of classified turns first, then new turns, then jobs."""
-        self._notice_forgetful_broker()
+        self._send_doubtful_again()
         held = dispatching.held(rw())
         self._release_rest(held)
         for queue in _FIRST_QUEUES:
@@ -100,31 +113,34 @@ class Dispatcher:
                     _send_job(row)
 
     def sweep(self) -> None:
-        """Tell who waits, end what is overdue, append endings that their winner could not."""
+        """End what is overdue, free what the dead hold, tell who waits, append endings that their winner could not.
+
+        What PostgreSQL alone can do comes first.
+        """
+        judge = time.monotonic() >= self._judge_at_s
+        end_overdue(self._writer, judge=judge)
+        close_left_over()
+        if judge:
+            recover_jobs()
+            give_up()
         self._waiting.tell()
-        end_overdue(self._writer)
         relay(self._writer, self._rng)
 
     def _start(self, row: Row) -> None:
-        # Here as well as in the gateway, under the same key: the gateway may have died after its commit.
-        self._writer.append(
-            row["conversation"],
-            TurnAccepted(turn=row["turn"], text=row["text"], user=row["user"], parent=row["parent"]),
-            fence=row["fence"],
-            cid=row["cid"],
-            asserted=True,
-        )
+        say_accepted(self._writer, row)
         publish.send_hops(_messages(row, row["rest"]), cid=row["cid"])
         _logger.info(
             "turn dispatched", turn=row["turn"], hop=row["hop"], dispatch_no=row["dispatch_no"], cid=row["cid"]
         )
 
     def _release_rest(self, held: dict[str, int]) -> None:
+        full: set[str] = set()
         for row in dispatching.waiting_rest(rw()):
             hops = row["rest"]
-            if any(held.get(hop["queue"], 0) >= QUEUES[hop["queue"]].admitted for hop in hops):
-                # In order: whoever came first gets the next place, so nobody behind may overtake.
-                return
+            full |= {hop["queue"] for hop in hops if held.get(hop["queue"], 0) >= QUEUES[hop["queue"]].admitted}
+            # In order within a queue; another route need not wait behind a warehouse that is slow.
+            if any(hop["queue"] in full for hop in hops):
+                continue
             if not dispatching.release_rest(rw(), turn=row["turn"], fence=row["fence"]):
                 continue
             for hop in hops:
@@ -133,19 +149,25 @@ class Dispatcher:
             publish.send_hops(_messages({**row, **first, "dispatch_no": 1}, rest), cid=row["cid"])
             _logger.info("rest dispatched", turn=row["turn"], hops=[hop["hop"] for hop in hops], cid=row["cid"])
 
-    def _notice_forgetful_broker(self) -> None:
-        """Send everything again when the broker's incarnation is gone: it lost its memory, and our messages with it."""
-        fresh = self._redis.set(self._keys.incarnation(), ids.new_id("brk"), nx=True)
-        if not fresh:
+    def _send_doubtful_again(self) -> None:
+        """Send what is dispatched and unclaimed under new numbers when the broker may not hold it.
+
+        That is so after any doubt of our own, and when the broker's incarnation is gone: it lost its memory. A
+        message that was there all the time is refused at its claim.
+        """
+        forgot = self._redis.set(self._keys.incarnation(), ids.new_id("brk"), nx=True)
+        if not forgot and not self._doubtful:
             return
+        self._doubtful = True  # until all of it is out
         again = dispatching.send_again(rw())
         for row in again:
             publish.send_hops(_messages(row, row["rest"]), cid=row["cid"])
         again_jobs = dispatching.send_jobs_again(rw())
         for row in again_jobs:
             _send_job(row)
+        self._doubtful = False
         if again or again_jobs:
-            _logger.warning("broker had forgotten; sent again", turns=len(again), jobs=len(again_jobs))
+            _logger.warning("sent again", turns=len(again), jobs=len(again_jobs), broker_forgot=bool(forgot))
 
 
 def _messages(row: Mapping[str, object], rest: list[dict[str, object]]) -> list[HopMessage]:

@@ -33,8 +33,11 @@ class Heartbeat:
         self.draining = False
 
     def start(self) -> None:
-        """Write the first row and begin."""
-        self._beat()
+        """Write the first row and begin; a database that is away gets its row when it is back."""
+        try:
+            self._beat()
+        except StoreDownError as exc:
+            _logger.warning("heartbeat not written", error=str(exc))
         self._thread.start()
 
     def stop(self) -> None:

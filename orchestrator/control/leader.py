@@ -54,13 +54,12 @@ class Leader:
             self._session = None
 
     def _take(self) -> bool:
-        session = direct().connect()
-        one_row(session, f"SET idle_session_timeout = '{IDLE_S}s'")
-        row = one_row(session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
+        self._session = direct().connect()
+        one_row(self._session, f"SET idle_session_timeout = '{IDLE_S}s'")
+        row = one_row(self._session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
         if row is None or not row["got"]:
-            session.invalidate()
-            session.close()
+            self.resign()
             return False
-        self._session, self._touched_at_s = session, time.monotonic()
+        self._touched_at_s = time.monotonic()
         _logger.info("leading")
         return True

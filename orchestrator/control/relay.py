@@ -25,14 +25,14 @@ def relay(writer: LogWriter, rng: random.Random) -> int:
     for row in dispatching.open_outbox(rw()):
         body = row["body"]
         try:
-            event = from_outbox(body)
+            event, conversation, fence, cid = from_outbox(body), body["conversation"], body["fence"], body["cid"]
         except (KeyError, TypeError):
             # Another version wrote it: put off, never dropped, and seen in the admin by its attempts.
             _logger.exception("outbox row not understood", row=row["id"], kind=row["kind"])
             delay_s = next_delay_s(30.0 * (row["attempts"] + 1), base_s=30, cap_s=3600, rng=rng)
             dispatching.later_outbox(rw(), row=row["id"], delay_s=delay_s)
             continue
-        appended = writer.append(body["conversation"], event, fence=body["fence"], cid=body["cid"], asserted=True)
+        appended = writer.append(conversation, event, fence=fence, cid=cid, asserted=True)
         dispatching.done_outbox(rw(), kind=row["kind"], keys=[row["key"]])
         _logger.info("ending relayed", turn=event.turn, verdict=appended.verdict)
         done += 1

@@ -1,12 +1,13 @@
-"""End what nobody else will end: past its deadline, or cancelled while no stage of it runs."""
+"""End what nobody else will end, and free what the ended and the dead still hold."""
 
 from __future__ import annotations
 
 import structlog
+from redis.exceptions import RedisError
 
 from orchestrator import catalogue
 from orchestrator.chat import ending
-from orchestrator.events import Reached, TurnCancelled, TurnFailed
+from orchestrator.events import Reached, TurnAccepted, TurnCancelled, TurnFailed
 from orchestrator.log.writer import LogWriter
 from orchestrator.store import dispatching
 from orchestrator.store.engine import rw
@@ -15,22 +16,77 @@ from orchestrator.store.rows import Row
 _logger = structlog.get_logger(__name__)
 
 
-def end_overdue(writer: LogWriter) -> int:
-    """End every overdue turn and return how many this call ended.
+def say_accepted(writer: LogWriter, row: Row) -> None:
+    """Append `turn.accepted` as the gateway does, under the same key: it may have died after its commit.
+
+    Whatever the dispatcher says of a turn comes after it: the log refuses it later.
 
     Raises:
-        StoreDownError, redis.exceptions.RedisError: a store does not answer; rows ended so far stay ended, and the
-            relay appends their events.
+        redis.exceptions.RedisError: Redis does not answer.
     """
-    ended = 0
-    for row in dispatching.overdue(rw()):
+    writer.append(
+        row["conversation"],
+        TurnAccepted(turn=row["turn"], text=row["text"], user=row["user"], parent=row["parent"]),
+        fence=row["fence"],
+        cid=row["cid"],
+        asserted=True,
+    )
+
+
+def end_overdue(writer: LogWriter, *, judge: bool = True) -> int:
+    """End every overdue turn and return how many this call ended; what Redis does not take, the relay appends later.
+
+    Args:
+        writer: the log.
+        judge: whether an owner that was silent for a lease is dead.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer; rows ended so far stay ended.
+    """
+    ended, log_answers = 0, True
+    for row in dispatching.overdue(rw(), judge=judge):
         event = ending_of(row)
-        if ending.commit(event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], summary="swept"):
-            ended += 1
-            _logger.warning("turn swept", turn=row["turn"], code=event.code)
-            writer.append(row["conversation"], event, fence=row["fence"], cid=row["cid"], asserted=True)
-            dispatching.done_outbox(rw(), kind="ending", keys=[row["turn"]])
+        if not ending.commit(
+            event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], summary="swept"
+        ):
+            continue
+        ended += 1
+        _logger.warning("turn swept", turn=row["turn"], code=event.code, cid=row["cid"])
+        if log_answers:
+            log_answers = _say(writer, row, event)
     return ended
+
+
+def _say(writer: LogWriter, row: Row, event: TurnFailed) -> bool:
+    try:
+        if row["state"] == "queued":
+            say_accepted(writer, row)
+        writer.append(row["conversation"], event, fence=row["fence"], cid=row["cid"], asserted=True)
+    except RedisError as exc:
+        _logger.warning("ending left to the relay", turn=row["turn"], error=type(exc).__name__)
+        return False
+    dispatching.done_outbox(rw(), kind="ending", keys=[row["turn"]])
+    return True
+
+
+def close_left_over() -> None:
+    """Close the stages that an ended turn left open.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    for row in dispatching.close_left_over(rw()):
+        _logger.info("stage closed after its turn", turn=row["turn"], hop=row["hop"])
+
+
+def recover_jobs() -> None:
+    """Put back, or fail, what dead workers were running.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    for row in dispatching.recover_jobs(rw()):
+        _logger.warning("job recovered", job=row["job"], state=row["state"], attempts=row["attempts"])
 
 
 def ending_of(row: Row) -> TurnFailed:

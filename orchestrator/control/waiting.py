@@ -6,6 +6,7 @@ import structlog
 
 from orchestrator import catalogue
 from orchestrator.chat.plan import STAGE_OF
+from orchestrator.control.sweep import say_accepted
 from orchestrator.events import StageProgress, TurnQueued
 from orchestrator.log.writer import LogWriter
 from orchestrator.store import dispatching
@@ -54,6 +55,8 @@ class Waiting:
             waiting_for=catalogue.text(f"waiting.{reason.replace('.', '_')}", row["language"]),
             queue=reason,
         )
+        if row["state"] == "queued":
+            say_accepted(self._writer, row)
         appended = self._writer.append(row["conversation"], event, fence=row["fence"], cid=row["cid"], asserted=True)
         dispatching.told(rw(), turn=row["turn"], told=reason)
         _logger.info("turn waits", turn=row["turn"], reason=reason, position=position, verdict=appended.verdict)
