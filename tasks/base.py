@@ -10,8 +10,11 @@ from celery import Task
 
 from orchestrator import publish
 from orchestrator.chat.plan import Hop
+from orchestrator.errors import DependencyDownError
 from orchestrator.pipeline import runtime
 from orchestrator.pipeline.run_stage import Body, run_stage
+
+_logger = structlog.get_logger(__name__)
 
 
 class StageTask(Task):  # type: ignore[type-arg]  # celery's Task is generic only in its stubs
@@ -21,21 +24,28 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery's Task is generic onl
     acks_late = True
 
     def run_hop(self, hop: Hop, body: Body, *, turn: str, fence: int, dispatch_no: int) -> None:
-        """Run one hop and, when it wants others published, become their chain.
+        """Run one hop and publish the hops it wants; what follows it in a chain goes on only if it was done.
 
         Raises:
-            celery.exceptions.Ignore: after replacing itself, as Celery asks.
-            StoreDownError: the claim could not be made; the message is acknowledged and the row is swept up later.
+            StoreDownError: the claim could not be made; the message is acknowledged and the dispatcher sends it again.
         """
         cid = _header(self, "cid")
         with structlog.contextvars.bound_contextvars(cid=cid, turn=turn, hop=hop, fence=fence):
             rest = run_stage(hop, body, runtime=runtime.current(), turn=turn, fence=fence, dispatch_no=dispatch_no)
-            self._hand_over(rest, cid=cid)
+            if rest is None:
+                # Celery would publish the next hop after a refused claim as after a good one: a repeated message
+                # would start the answer while the first one's statement still runs.
+                self.request.chain = None
+            elif rest:
+                self._send(rest, cid=cid)
 
-    def _hand_over(self, rest: Sequence[publish.HopMessage], *, cid: str) -> None:
-        if rest:
-            # The chain inherits nothing from this task: its ids, queues and headers are explicit.
-            raise self.replace(publish.hops(rest, cid=cid))
+    def _send(self, rest: Sequence[publish.HopMessage], *, cid: str) -> None:
+        # Not `Task.replace`: it ends the task by `Ignore`, of which Celery sends no event, and Flower would show
+        # every classification as running for ever.
+        try:
+            publish.send_hops(rest, cid=cid)
+        except DependencyDownError as exc:
+            _logger.warning("rest not published; the dispatcher sends it again", error=str(exc))
 
 
 def _header(task: Any, name: str) -> str:  # Any: celery puts custom headers on the request as attributes

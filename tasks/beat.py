@@ -12,7 +12,7 @@ import structlog
 from celery import schedules
 from celery.beat import ScheduleEntry, Scheduler
 
-from orchestrator import ids
+from orchestrator import ids, logs
 from orchestrator.automation.schedules import SCHEDULES, Schedule
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.chat.wake import wake_dispatcher
@@ -34,7 +34,7 @@ def due_time(schedule: Schedule, now: datetime) -> datetime:
 
     Two beats that are late by different minutes so make one fire of it.
     """
-    cron = schedules.crontab(minute=schedule.minute, hour=schedule.hour)
+    cron: Any = schedules.crontab(minute=schedule.minute, hour=schedule.hour)
     minute = now.replace(second=0, microsecond=0)
     earliest = minute - _DAY
     while minute > earliest and not (minute.minute in cron.minute and minute.hour in cron.hour):
@@ -52,6 +52,7 @@ class JobScheduler(Scheduler):
         """Read the table of schedules; what fired last is asked of the rows, so that a stop loses no fire."""
         from django.conf import settings
 
+        logs.configure("beat")
         environment = settings.SWITCHYARD
         self._redis = sync_client(environment.redis_url.get_secret_value())
         self._keys = Keys(environment.key_prefix)
@@ -72,8 +73,9 @@ class JobScheduler(Scheduler):
             app=self.app,
         )
 
+    # Celery's stubs say that there is always one.
     @cached_property
-    def producer(self) -> None:
+    def producer(self) -> None:  # type: ignore[override]
         """Return none: nothing is published, so a broker that is away must not hold the clock up."""
         return None
 

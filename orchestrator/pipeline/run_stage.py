@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -42,8 +43,10 @@ _logger = structlog.get_logger(__name__)
 
 def run_stage(
     hop: Hop, body: Body, *, runtime: Runtime, turn: str, fence: int, dispatch_no: int
-) -> Sequence[HopMessage]:
-    """Run `body` for a claimed hop and return the hops it wants published; none when it had no claim or ended the turn.
+) -> Sequence[HopMessage] | None:
+    """Run `body` for a claimed hop and return the hops it wants published; None when the route ends here.
+
+    It does so when the claim was refused, or the turn ended: then nothing that follows in the chain may be published.
 
     Raises:
         StoreDownError: PostgreSQL does not answer the claim; nothing was done.
@@ -60,7 +63,7 @@ def run_stage(
     if row is None or row["stage"] is None:
         # A repeated message, an old number, or a turn that has ended: somebody else has it or nobody needs it.
         _logger.info("claim refused", dispatch_no=dispatch_no, state=row["state"] if row else "absent")
-        return ()
+        return None
     with runtime.stops.running(turn) as stop:
         context = Context(
             runtime=runtime,
@@ -82,7 +85,7 @@ def run_stage(
         return _guarded(context, body)
 
 
-def _guarded(context: Context, body: Body) -> Sequence[HopMessage]:
+def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
     try:
         context.log.say(
             StageStarted(
@@ -106,7 +109,7 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage]:
     except Exception:  # the stage's outermost edge: the user must hear of it, and the log must hold the trace
         _logger.exception("stage failed")
         _end_failed(context, EngineError("unexpected", engine=context.hop))
-    return ()
+    return None
 
 
 def with_retries(context: Context, work: Callable[[], _T]) -> _T:
@@ -168,7 +171,8 @@ def _commit(context: Context, event: ending.Ending, summary: str) -> bool:
             if context.deadline.remaining_s() < delay_s:
                 raise
             _logger.warning("ending not yet committed", retry_s=round(delay_s, 2))
-            context.stop.wait(delay_s)
+            # Not `stop.wait`, which no longer waits once the stop is set.
+            time.sleep(delay_s)
 
 
 def _end_failed(context: Context, error: OrchestratorError) -> None:

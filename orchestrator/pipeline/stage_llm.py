@@ -68,9 +68,10 @@ def _stream(context: Context, llm: LanguageModel, material: Material) -> tuple[s
     piece, pieces = with_retries(context, lambda: _first(llm, material, context))
     try:
         while piece is not None:
-            if piece.text:
-                parts.append(piece.text)
-                log.write(piece.text)
+            # No row can hold a null character, and the log must say what the row says.
+            if text := piece.text.replace("\x00", ""):
+                parts.append(text)
+                log.write(text)
                 flusher.mark(log)
             usage = piece.usage or usage
             if context.stop.is_set():
