@@ -102,7 +102,8 @@ class _Composer(Terms):
             return scaled(ratio.scale, over, under)
         leaf = _Leaf(measure=name, span=span)
         if leaf not in self.leaves:
-            source = Reach(self.layer).source(name, self._dimensions_of(name))
+            used = {known.fact for known in self.leaves.values()}
+            source = Reach(self.layer).source(name, self._dimensions_of(name), prefer=used)
             if source is None:
                 raise Misread("the measure can't be split so", words=(name,))
             self.leaves[leaf] = source
@@ -168,8 +169,12 @@ class _Composer(Terms):
                     # The whole of a share also has the rows that the join would drop: orders without a table.
                     kind = "left" if query.share == "filter" else None
                     select.join(table, on=parsed(join.condition, self.layer.dialect).copy(), join_type=kind, copy=False)
-        for condition in self._conditions(known, sources, filters):
-            select.where(condition, copy=False)
+        # All at once: one by one, sqlglot puts parentheses around what stands already.
+        conditions = self._conditions(known, sources, filters)
+        select.where(
+            *(part for one in conditions for part in (one.flatten() if isinstance(one, exp.And) else (one,))),
+            copy=False,
+        )
         for _, expression in self._groups(fact):
             select.group_by(expression.copy(), copy=False)
         if "weekday" in query.groups and not (query.share == "group" or query.within):

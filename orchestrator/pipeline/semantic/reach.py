@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 import sqlglot
@@ -44,13 +44,14 @@ class Reach:
                     line.append(join.to)
         return None
 
-    def source(self, measure: str, dimensions: Iterable[str]) -> Source | None:
-        """Return the first source of a plain measure whose fact has all the dimensions."""
+    def source(self, measure: str, dimensions: Iterable[str], *, prefer: Collection[str] = ()) -> Source | None:
+        """Return the first source of a plain measure whose fact has the dimensions; a preferred fact if it can be."""
         known = self.layer.measures[measure]
         wanted = tuple(dimensions)
         if set(known.not_by) & set(wanted):
             return None
-        return next((source for source in known.sources if all(self._has(source, name) for name in wanted)), None)
+        fit = [source for source in known.sources if all(self._has(source, name) for name in wanted)]
+        return next((source for source in fit if source.fact in prefer), next(iter(fit), None))
 
     def _has(self, source: Source, dimension: str) -> bool:
         fact = self.layer.facts[source.fact]

@@ -47,7 +47,7 @@ EARLIER: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         ),
         (r"(?:the |el )?(?:previous|preceding|prior) (?:year|ano) same (?:\w+)", "year"),
         (
-            r"(?:the )?(?:one|period|month|week|quarter|year|day|weeks|months|days) (?:before|earlier|prior)(?: that| it)?|"
+            r"(?:the )?(?:one|period|month|week|quarter|year|day|weeks|months|days) (?:before|earlier|prior)(?! yesterday| last)(?: that| it)?|"
             r"(?:the )?(?:previous|preceding|prior) (?:one|period)|(?:the )?preceding (?:month|week|quarter|year|day)|"
             r"(?:el |la )?(?:periodo|mes|semana|trimestre|dia) (?:de )?antes|(?:el |la |al )?periodo anterior|el anterior|la anterior|al anterior|"
             r"(?:week|month|quarter) (?:on|over) (?:week|month|quarter)|mom|wow|qoq|intermensual",

@@ -230,6 +230,7 @@ def _rule(pattern: str, make: Callable[[re.Match[str], dt.date], Range]) -> _Rul
 _AGO: Final = "(?:last year|previous year|el ano pasado|ano pasado|el ano anterior|ano anterior)"
 #: Points and spans that can also stand at either end of "between … and …".
 SPANS: Final[tuple[_Rule, ...]] = (
+    _rule(rf"{_IN}week of {DATE_WORDS}|{_IN}semana del? {DATE_WORDS}", _week_of),
     _rule(rf"{_IN}{_YEAR} (\d\d) (\d\d)", _iso),
     _rule(rf"{_IN}(\d{{1,2}}) (\d{{1,2}}) {_YEAR}", _day_month_year),
     _rule(rf"{_IN}{DATE_WORDS}", _date),
@@ -257,7 +258,6 @@ SPANS: Final[tuple[_Rule, ...]] = (
         rf"(?:all|the whole|the entire|todo el|toda la|todo este|toda esta) {_UNIT}",
         _this,
     ),
-    _rule(rf"{_IN}week of {DATE_WORDS}|{_IN}semana del? {DATE_WORDS}", _week_of),
     _rule(rf"{_IN}(?:last|past|previous|pasado|ultimo) {_MONTH}", _last_month_named),
     _rule(rf"{_IN}{_MONTH} (?:pasado|anterior)", _last_month_named),
     _rule(r"yesterday|ayer", lambda _, today: one(today - dt.timedelta(days=1), "day")),
