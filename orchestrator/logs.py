@@ -50,6 +50,7 @@ def configure(process: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.SWITCHYARD.log_level)
+    logging.captureWarnings(True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -70,4 +71,12 @@ def _hide_credentials(_: object, __: str, line: MutableMapping[str, Any]) -> Mut
 
 
 def _dump(line: Any, **_: Any) -> str:  # Any: structlog calls it with json.dumps' own arguments
-    return orjson.dumps(line, default=str).decode()
+    # A line that can't be written would be lost.
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return orjson.dumps({str(name): _plain(value) for name, value in line.items()}).decode()
+
+
+def _plain(value: object) -> str:
+    return str(value).encode(errors="backslashreplace").decode()

@@ -84,7 +84,7 @@ def command(process: Process, *, index: int = 0) -> list[str]:
         case "worker":
             # --without-heartbeat would hide the worker from Flower; gossip and mingle only cost start-up time here.
             return [
-                "-m", "celery", "-A", "orchestrator.celery", "worker",
+                "-m", "celery", "-A", "orchestrator.celery", "--quiet", "worker",
                 "--queues", ",".join(process.queues),
                 "--pool", process.pool,
                 "--concurrency", str(process.concurrency),
@@ -95,7 +95,7 @@ def command(process: Process, *, index: int = 0) -> list[str]:
         case "dispatcher":
             return ["manage.py", "dispatch"]
         case "beat":
-            return ["-m", "celery", "-A", "orchestrator.celery", "beat", "--loglevel", "INFO"]
+            return ["-m", "celery", "-A", "orchestrator.celery", "--quiet", "beat", "--loglevel", "INFO"]
         case "flower":
             return ["manage.py", "flower"]
         case "llm-server":

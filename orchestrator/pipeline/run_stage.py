@@ -99,7 +99,7 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
         if context.stop.is_set():
             raise StoppedError(_REACHED[context.hop])
         context.deadline.require(LEAST_S[context.hop], stage=context.stage)
-        return body(context)
+        rest = body(context)
     except LostTurnError as exc:
         _logger.info("stage stops: its turn is lost", reason=str(exc))
     except StoppedError as exc:
@@ -109,6 +109,9 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
     except Exception:  # the stage's outermost edge: the user must hear of it, and the log must hold the trace
         _logger.exception("stage failed")
         _end_failed(context, EngineError("unexpected", engine=context.hop))
+    else:
+        _logger.info("stage done", queue_wait_ms=int(context.row["queue_wait_ms"]), duration_ms=context.duration_ms())
+        return rest
     return None
 
 

@@ -74,7 +74,7 @@ def _point() -> None:
     django_settings.SWITCHYARD = environment
     url = environment.database_url.get_secret_value() or "postgresql://localhost/switchyard"
     django_settings.DATABASES["default"].update(_database(url))
-    # Celery reads its broker once, when it is made; a pool may still hold a connection to another. Untyped in its stubs.
+    # Celery reads its broker once; a pool may still hold a connection to another. Its stubs lack these names.
     celery: Any = app
     if celery._pool is not None:
         celery._pool.force_close_all()
