@@ -21,6 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table, Warehouse
 from orchestrator.engines.warehouse_cells import Rows
+from orchestrator.engines.warehouse_codes import POSTGRES_NAMES, POSTGRES_REASONS, POSTGRES_TYPES
 from orchestrator.engines.warehouse_sqlite import SqliteWarehouse
 from orchestrator.errors import (
     DeadlineExceededError,
@@ -212,56 +213,6 @@ def _collect(
             return
 
 
-_POSTGRES_TYPES: Final[Mapping[int, ColumnType]] = {
-    16: "boolean",
-    20: "integer",
-    21: "integer",
-    23: "integer",
-    700: "number",
-    701: "number",
-    1700: "number",
-    1082: "date",
-    1114: "datetime",
-    1184: "datetime",
-    25: "text",
-    1042: "text",
-    1043: "text",
-    18: "text",
-    19: "text",
-}
-_POSTGRES_NAMES: Final[Mapping[str, ColumnType]] = {
-    "bool": "boolean",
-    "int2": "integer",
-    "int4": "integer",
-    "int8": "integer",
-    "float4": "number",
-    "float8": "number",
-    "numeric": "number",
-    "date": "date",
-    "timestamp": "datetime",
-    "timestamptz": "datetime",
-    "text": "text",
-    "varchar": "text",
-    "bpchar": "text",
-    "name": "text",
-}
-#: What a failure is called, by SQLSTATE: for logs and the repair prompt. The server's own message holds values.
-_POSTGRES_REASONS: Final[Mapping[str, str]] = {
-    "42703": "a column does not exist",
-    "42P01": "a relation does not exist",
-    "42803": "a column must appear in GROUP BY or in an aggregate",
-    "42883": "no function or operator takes these types",
-    "42804": "types do not match",
-    "42702": "a column is ambiguous",
-    "22P02": "a text is not of the type that it is compared with",
-    "22007": "a text is not a date",
-    "22008": "a date is out of range",
-    "22012": "division by zero",
-    "22003": "a number is out of range",
-    "21000": "a subquery gave more than one row",
-}
-
-
 class PostgresWarehouse(_PooledWarehouse):
     """A customer's PostgreSQL, read by a role that may only select."""
 
@@ -322,7 +273,7 @@ class PostgresWarehouse(_PooledWarehouse):
             _collect(cursor, rows, fetch, limits, stop, started_s)
             description = cursor.description or ()
         columns = tuple(
-            Column(name=str(item[0]), type=_POSTGRES_TYPES.get(int(item[1]), "other")) for item in description
+            Column(name=str(item[0]), type=POSTGRES_TYPES.get(int(item[1]), "other")) for item in description
         )
         return rows.table(columns)
 
@@ -338,11 +289,11 @@ class PostgresWarehouse(_PooledWarehouse):
             not state and type(exc).__name__ in ("OperationalError", "InterfaceError")
         ):
             return DependencyDownError("the warehouse went away", dependency="warehouse")
-        reason = _POSTGRES_REASONS.get(state, "the statement failed")
+        reason = POSTGRES_REASONS.get(state, "the statement failed")
         return EngineError(f"{reason} ({state or type(exc).__name__})", engine="warehouse", transient=state[:2] == "40")
 
     def _column_type(self, type_name: str) -> ColumnType:
-        return _POSTGRES_NAMES.get(type_name, "other")
+        return POSTGRES_NAMES.get(type_name, "other")
 
 
 class MysqlWarehouse(_PooledWarehouse):
