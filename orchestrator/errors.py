@@ -69,7 +69,7 @@ class OrchestratorError(Exception):
 class InvalidInputError(OrchestratorError):
     """The request is well-formed but one of its values is not acceptable."""
 
-    code = "invalid"
+    code: ClassVar[ErrorCode] = "invalid"
 
     def __init__(self, message: str, *, field: str | None = None, detail_key: str | None = None) -> None:
         super().__init__(message, detail_key=detail_key)

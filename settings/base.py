@@ -37,9 +37,9 @@ INSTALLED_APPS = [
     "orchestrator.control",
     "orchestrator.admin",
     "channels_app.web",
+    # Its one command does nothing where development users are not wanted, as in production.
+    "deploy.example",
 ]
-if SWITCHYARD.mode != "prod":
-    INSTALLED_APPS.append("deploy.example")
 
 MIDDLEWARE = [
     "channels_app.api.correlation.CorrelationMiddleware",

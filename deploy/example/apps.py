@@ -1,4 +1,4 @@
-"""Django's registration of the example company, for its one command; not installed in production."""
+"""Django's registration of the example company, for its one command."""
 
 from typing import Any
 

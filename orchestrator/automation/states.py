@@ -1,4 +1,4 @@
-"""The states of a job, as one pure table (design decision 13).
+"""The states of a job, as one pure table.
 
 CREATED -> PENDING -> ASSIGNED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED | TIMED_OUT
 RUNNING -> RETRY_WAIT -> PENDING | ASSIGNED;  RUNNING -> WAITING_FOR_USER | NEEDS_OPERATOR -> PENDING | CANCELLED

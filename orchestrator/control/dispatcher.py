@@ -44,8 +44,10 @@ _logger = structlog.get_logger(__name__)
 class Dispatcher:
     """One dispatching process; several may run, one leads."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, *, broker: Redis | None = None) -> None:
+        """Dispatch over the log's Redis, and `broker`'s where the broker is another one."""
         self._redis = redis
+        self._broker = broker or redis
         self._keys = keys
         self._writer = LogWriter(redis, keys)
         self._leader = Leader()
@@ -155,7 +157,7 @@ class Dispatcher:
         That is so after any doubt of our own, and when the broker's incarnation is gone: it lost its memory. A
         message that was there all the time is refused at its claim.
         """
-        forgot = self._redis.set(self._keys.incarnation(), ids.new_id("brk"), nx=True)
+        forgot = self._broker.set(self._keys.incarnation(), ids.new_id("brk"), nx=True)
         if not forgot and not self._doubtful:
             return
         self._doubtful = True  # until all of it is out

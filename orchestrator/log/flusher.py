@@ -2,7 +2,7 @@
 
 Tokens come one by one; a frame each would cost a round trip and a wake-up of
 every reader. The first token of a quiet message goes out at once, the rest are
-gathered (performance notes, section 5: 20 ms of gathering makes a fifth of the frames).
+gathered (20 ms of gathering makes a fifth of the frames).
 """
 
 from __future__ import annotations

@@ -54,9 +54,7 @@ def issue_api_key(*, tenant: Tenant, user: User, name: str, scopes: tuple[str, .
     """Make an API key and return its text, which is kept nowhere."""
     prefix = f"{KEY_PREFIX}_{secrets.token_hex(4)}"
     text = f"{prefix}_{secrets.token_urlsafe(32)}"
-    ApiKey.objects.create(
-        tenant=tenant, user=user, name=name, prefix=prefix, digest=_digest(text), scopes=list(scopes)
-    )
+    ApiKey.objects.create(tenant=tenant, user=user, name=name, prefix=prefix, digest=_digest(text), scopes=list(scopes))
     return text
 
 

@@ -16,6 +16,7 @@ from orchestrator.events import (
     MessageDelta,
     MessageStarted,
     StageFinished,
+    StageName,
     StageStarted,
     TurnAccepted,
 )
@@ -55,12 +56,12 @@ def accepted(turn: str = TURN) -> TurnAccepted:
     return TurnAccepted(turn=turn, text="¿Cuánto? 🍝", user="u")
 
 
-def started(stage: str = "llm", *, attempt: int = 1, turn: str = TURN) -> StageStarted:
+def started(stage: StageName = "llm", *, attempt: int = 1, turn: str = TURN) -> StageStarted:
     """Return a stage's start."""
-    return StageStarted(turn=turn, attempt=attempt, stage=stage, worker="w", queue_wait_ms=1)  # type: ignore[arg-type]
+    return StageStarted(turn=turn, attempt=attempt, stage=stage, worker="w", queue_wait_ms=1)
 
 
-def finished(stage: str = "llm") -> StageFinished:
+def finished(stage: StageName = "llm") -> StageFinished:
     """Return a stage's end."""
     return StageFinished(
         turn=TURN,
@@ -69,7 +70,7 @@ def finished(stage: str = "llm") -> StageFinished:
         worker="w",
         queue_wait_ms=1,
         duration_ms=1,
-        summary="s",  # type: ignore[arg-type]
+        summary="s",
     )
 
 

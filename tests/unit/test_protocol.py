@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from channels_app.frames import error_data
 from channels_app.protocol import (
     HARD_MAX_BYTES,
     MAX_TEXT,
@@ -15,7 +16,6 @@ from channels_app.protocol import (
     SendPayload,
     parse,
 )
-from channels_app.frames import error_data
 
 
 def wire(type: object = "chat.send", data: object = None, **envelope: object) -> str:

@@ -66,11 +66,11 @@ def test_an_askers_word_never_becomes_sql() -> None:
 @pytest.mark.parametrize(
     ("question", "language", "line"),
     [
-        ("net sales by branch last month", "en", "Net sales by branch · 1 Oct 2026 – 31 Oct 2026"),
-        ("top 5 dishes by revenue in Rome", "en", "Net sales by menu item · city: Rome · the first 5"),
-        ("propinas por camarero ayer", "es", "Propinas por camarero · 19 nov 2026"),
-        ("sales excluding Centro", "en", "Net sales · without branch: Centro"),
-        ("revenu yesterday", "en", "Net sales · 19 Nov 2026 · “revenu” read as “revenue”"),
+        ("net sales by branch last month", "en", "Net sales (€) by branch · 1 Oct 2026 – 31 Oct 2026"),
+        ("top 5 dishes by revenue in Rome", "en", "Net sales (€) by menu item · city: Rome · the first 5"),
+        ("propinas por camarero ayer", "es", "Propinas (€) por camarero · 19 nov 2026"),
+        ("sales excluding Centro", "en", "Net sales (€) · without branch: Centro"),
+        ("revenu yesterday", "en", "Net sales (€) · 19 Nov 2026 · “revenu” read as “revenue”"),
     ],
 )
 def test_an_answer_says_what_it_is(question: str, language: str, line: str) -> None:

@@ -57,7 +57,7 @@ def abilities(layer: SemanticLayer, question: str, *, language: Language) -> tup
 
 
 def _measures(query: Query, layer: SemanticLayer, language: Language) -> str:
-    names = [layer.measures[name].labels.shown(language) for name in query.measures]
+    names = [_measure(name, layer, language) for name in query.measures]
     if query.per is not None:
         key = "percent_of" if query.per_scale != 1 else "per"
         names[0] = phrase(key, language, label=names[0], other=layer.measures[query.per].labels.shown(language))
@@ -68,6 +68,13 @@ def _measures(query: Query, layer: SemanticLayer, language: Language) -> str:
             phrase("how_many", language, label=_dimension(query.groups[0], layer, language)) + f" ({', '.join(names)})"
         )
     return ", ".join(names)
+
+
+def _measure(name: str, layer: SemanticLayer, language: Language) -> str:
+    """Return the label, with the currency of sums of money: the writer puts it to the figures."""
+    measure = layer.measures[name]
+    label = measure.labels.shown(language)
+    return f"{label} ({layer.currency})" if measure.format == "money" and layer.currency else label
 
 
 def _dimension(name: str, layer: SemanticLayer, language: Language) -> str:

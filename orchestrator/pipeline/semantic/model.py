@@ -161,6 +161,8 @@ class SemanticLayer(_Part):
 
     name: str
     dialect: Literal["postgres", "sqlite", "mysql"] = "postgres"
+    #: Sign of all sums of money; empty where figures stand without one.
+    currency: str = Field("", max_length=4)
     facts: dict[Name, Fact]
     joins: tuple[Join, ...] = ()
     measures: dict[Name, Measure]

@@ -107,13 +107,17 @@ class Command(BaseCommand):
             url = _reader_url(platform_url, database, views.reader_role(slug), passwords[slug])
             layer = load_layer(HERE / f"semantic_{slug}.yaml").model_dump(mode="json")
             kept = Warehouse.objects.filter(tenant=tenant).first()
+            label = f"{database} as {views.reader_role(slug)}"
+            if kept is not None and kept.label != label:
+                # Somebody connected this tenant to a database of their own.
+                continue
             if kept is None or kept.layer != layer or unseal(bytes(kept.url_encrypted)) != url:
                 Warehouse.objects.update_or_create(
                     tenant=tenant,
                     defaults={
                         "url_encrypted": seal(url),
                         "layer": layer,
-                        "label": f"{database} as {views.reader_role(slug)}",
+                        "label": label,
                     },
                 )
 

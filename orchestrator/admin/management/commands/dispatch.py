@@ -25,7 +25,13 @@ class Command(BaseCommand):
         """Dispatch until a signal."""
         logs.configure("dispatcher")
         environment = settings.SWITCHYARD
-        dispatcher = Dispatcher(sync_client(environment.redis_url.get_secret_value()), Keys(environment.key_prefix))
+        broker_url = environment.broker_url.get_secret_value()
+        dispatcher = Dispatcher(
+            sync_client(environment.redis_url.get_secret_value()),
+            Keys(environment.key_prefix),
+            # A broker of another kind keeps its queues on disk and is not asked what it remembers.
+            broker=sync_client(broker_url) if broker_url.startswith(("redis", "unix")) else None,
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stop())
         heartbeat = Heartbeat(incarnation=ids.new_id("inc"), name="dispatcher", role="dispatcher", queues=())
