@@ -85,6 +85,7 @@ def _point() -> None:
 
 def person(name: str | None = None) -> Person:
     """Return a user of a new tenant; the password is the user's name."""
+    django_connection.close()  # an earlier test may have stopped its server
     slug = name or ids.new_id("p").replace("_", "-")
     tenant = Tenant.objects.create(slug=slug, name=slug.title())
     user = User(username=slug, tenant=tenant, language="en")
