@@ -1,0 +1,208 @@
+"""`switchyard`: what a person does with the product in a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+from rich.console import Console
+
+from channels_app.cli import credentials
+from channels_app.cli.api import Api, ProblemError
+from channels_app.cli.ask import FAILED, USAGE
+from channels_app.cli.ask import ask as carry
+from channels_app.cli.asking import Question
+from channels_app.cli.credentials import SignInError
+from channels_app.cli.render import clean
+
+P = ParamSpec("P")
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+ROUTES = ("sql", "rag", "chat", "job")
+
+app = typer.Typer(
+    help="Ask your company's data and documents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+Server = Annotated[
+    str | None,
+    typer.Option("--server", envvar="SWITCHYARD_SERVER", help="The server's address; else where you signed in."),
+]
+#: What the caller did wrong, rather than the turn.
+_USAGE_CODES = frozenset({"invalid", "too_big", "not_found", "forbidden", "unauthenticated", "id_reused"})
+
+
+def explained(command: Callable[P, None]) -> Callable[P, None]:
+    """Have a command's expected failures said in one line, with the exit code that scripts go by."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except SignInError as exc:
+            err.print(clean(str(exc)), style="red", markup=False)
+            raise typer.Exit(USAGE) from exc
+        except ProblemError as exc:
+            trace = f" (id {exc.cid})" if exc.cid else ""
+            err.print(clean(f"{exc}{trace}"), style="red", markup=False)
+            raise typer.Exit(USAGE if exc.code in _USAGE_CODES else FAILED) from exc
+
+    return run
+
+
+@app.command()
+@explained
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; `-` reads it from standard input.")],
+    server: Server = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", "-c", help="Go on in this conversation.")
+    ] = None,
+    route: Annotated[str | None, typer.Option(help="Skip the classifier: sql, rag, chat or job.")] = None,
+    deadline_s: Annotated[float | None, typer.Option("--deadline", min=1, max=600, help="Seconds it may take.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
+) -> None:
+    """Ask and watch it being answered; Ctrl-C stops it. Exit code 0: answered, 1: not, 2: usage or sign-in."""
+    if route is not None and route not in ROUTES:
+        raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise typer.BadParameter("is empty", param_hint="QUESTION")
+    with _api(server) as api:
+        deadline_ms = None if deadline_s is None else round(deadline_s * 1000)
+        asked = Question(text=text, conversation=conversation, route=route, deadline_ms=deadline_ms)
+        code = carry(api, asked, out=out, err=err, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+@explained
+def login(
+    server: Server = None,
+    username: Annotated[str | None, typer.Option("--username", "-u", help="Asked for when missing.")] = None,
+) -> None:
+    """Sign in. The password is asked for, or read from SWITCHYARD_PASSWORD; only tokens are kept, in a private file."""
+    name = username or typer.prompt("User name", err=True)
+    password = os.environ.get("SWITCHYARD_PASSWORD") or typer.prompt("Password", hide_input=True, err=True)
+    path = credentials.path_of(os.environ)
+    with Api(server or DEFAULT_SERVER, path=path, language=_language()) as api:
+        kept = api.sign_in(name, password)
+    err.print(f"Signed in to {clean(kept.server)} as {clean(kept.username)}.", style="green", markup=False)
+
+
+@app.command()
+@explained
+def logout(server: Server = None) -> None:
+    """Sign out: the server forgets the tokens, and so does this machine."""
+    with _api(server) as api:
+        api.sign_out()
+    err.print("Signed out.")
+
+
+@app.command()
+@explained
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders with Markdown, PDF, DOCX, HTML or text.")],
+    server: Server = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until each document has been read.")] = True,
+) -> None:
+    """Give documents and watch them being read. Exit code 1 when one could not be."""
+    from channels_app.cli import ingest as giving
+
+    paths = list(giving.found(files))
+    if not paths:
+        raise typer.BadParameter("no documents found there", param_hint="FILES")
+    with _api(server) as api:
+        given = giving.ingest(api, paths, err=err, wait=wait)
+    failed = sum(file.state in ("failed", "refused", "deleted") for file in given)
+    if failed:
+        err.print(f"{failed} of {len(given)} could not be read.", style="red")
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def connect(
+    url: Annotated[
+        str | None,
+        typer.Argument(help="postgresql://…; when missing, it is asked for unseen."),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose it is; not needed while there is one.")] = None,
+) -> None:
+    """Connect a company's own database, read-only.
+
+    Run it where Switchyard is installed. The address may also stand in SWITCHYARD_WAREHOUSE_URL: arguments can be seen
+    by everybody on the machine.
+    """
+    from channels_app.cli import connect as connecting
+    from channels_app.cli import installation
+
+    address = (
+        url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or typer.prompt("Database URL", hide_input=True, err=True)
+    )
+    try:
+        installation.enter()
+        made = connecting.connect(address.strip(), tenant=tenant)
+    except (installation.InstallationError, connecting.ConnectError) as exc:
+        err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
+        raise typer.Exit(USAGE) from exc
+    verb = "Replaced" if made.replaced else "Connected"
+    out.print(clean(f"{verb}: {made.label}, for {made.tenant}."), style="green", markup=False)
+    for name, columns in made.relations.items():
+        out.print(clean(f"  {name}: {columns} columns"), markup=False)
+    out.print(
+        f"Drafted {len(made.measures)} measures and {len(made.dimensions)} dimensions from names and types; "
+        "questions about them are understood within a minute.",
+        markup=False,
+    )
+    for gap in made.gaps:
+        err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
+
+
+@app.command()
+def doctor(
+    sql: Annotated[bool, typer.Option("--sql", help="Print what a database administrator has to run.")] = False,
+) -> None:
+    """Check everything this installation stands on, and say what to do about what is wrong."""
+    from channels_app.cli import installation
+
+    try:
+        installation.enter()
+    except installation.InstallationError as exc:
+        err.print(clean(str(exc)), style="red", markup=False)
+        raise typer.Exit(USAGE) from exc
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("doctor", sql=sql)
+    except CommandError as exc:
+        err.print(clean(str(exc)), style="red", markup=False)
+        raise typer.Exit(FAILED) from exc
+
+
+def _api(server: str | None) -> Api:
+    """Return a client for whoever is signed in, or for the key in SWITCHYARD_API_KEY."""
+    path = credentials.path_of(os.environ)
+    signed = credentials.load(path)
+    address = server or (signed.server if signed else DEFAULT_SERVER)
+    # Tokens of one server are no business of another.
+    mine = signed if signed is not None and signed.server == address.rstrip("/") else None
+    return Api(address, path=path, signed=mine, key=os.environ.get("SWITCHYARD_API_KEY"), language=_language())
+
+
+def _language() -> str:
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "es" if spoken.lower().startswith("es") else "en"
+
+
+if __name__ == "__main__":
+    app()
