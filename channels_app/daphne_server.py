@@ -105,7 +105,8 @@ class GatewayRequest(WebRequest):
 def transport_of(protocol: Any) -> Any:
     """Return the TCP transport under a WebSocket or HTTP protocol; None when there is none any more."""
     if isinstance(protocol, WebRequest):
-        return getattr(protocol.channel, "transport", None)
+        # Twisted deletes the attribute once the request is finished.
+        return getattr(getattr(protocol, "channel", None), "transport", None)
     return protocol.transport
 
 

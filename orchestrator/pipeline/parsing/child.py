@@ -41,6 +41,9 @@ def answer(request: Request, content: bytes) -> Reply:
         return Reply(problem="too_complex", message="ran out of its memory")
     except RecursionError:
         return Reply(problem="too_complex", message="nested too deeply")
+    except ImportError as exc:
+        # An incomplete installation, not a damaged file.
+        return Reply(problem="crashed", message=f"a parser's library is missing: {exc.name}")
     except Exception as exc:
         # This process exists to survive whatever a parser trips over; its type is enough for the log.
         return Reply(problem="corrupt", message=f"the parser failed: {type(exc).__name__}")

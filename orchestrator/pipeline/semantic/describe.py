@@ -71,10 +71,11 @@ def _measures(query: Query, layer: SemanticLayer, language: Language) -> str:
 
 
 def _measure(name: str, layer: SemanticLayer, language: Language) -> str:
-    """Return the label, with the currency of sums of money: the writer puts it to the figures."""
+    """Return the label with its unit, which the writer puts to the figures."""
     measure = layer.measures[name]
     label = measure.labels.shown(language)
-    return f"{label} ({layer.currency})" if measure.format == "money" and layer.currency else label
+    unit = {"money": layer.currency, "percent": "%"}.get(measure.format, "")
+    return f"{label} ({unit})" if unit else label
 
 
 def _dimension(name: str, layer: SemanticLayer, language: Language) -> str:
