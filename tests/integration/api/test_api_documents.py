@@ -210,7 +210,7 @@ def test_an_admin_of_the_tenant_may_remove_what_others_gave(
         ({"files": {"other": ("x.md", b"x")}}, 400, "invalid"),
         ({"files": {"file": ("x.md", b"")}}, 400, "invalid"),
         ({"files": {"file": ("x.md", b"x" * 2_000_001)}}, 413, "too_big"),
-        ({"json": {"text": "x" * 4_000_001}}, 413, "too_big"),
+        ({"json": {"text": "x" * 2_000_001}}, 413, "too_big"),
         ({"content": b"x", "headers": {"Content-Type": "image/png"}}, 400, "invalid"),
     ],
 )
@@ -221,3 +221,9 @@ def test_what_is_no_document_is_refused_and_leaves_nothing(
 
     assert (refused.status_code, refused.json()["code"]) == (status, code)
     assert client.get("/api/documents").json() == {"items": []}
+
+
+def test_a_body_beyond_all_bounds_is_refused_before_it_is_kept(client: httpx.Client) -> None:
+    refused = client.post("/api/documents", files={"file": ("x.md", b"x" * 9_000_000)})
+
+    assert refused.status_code == 413
