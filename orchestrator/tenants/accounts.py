@@ -50,6 +50,11 @@ def account(user_id: str) -> Account | None:
     return _account(user) if user else None
 
 
+def set_language(user_id: str, language: Literal["en", "es"] | None) -> None:
+    """Set the language a person is answered in; None leaves it to their browser."""
+    User.objects.filter(pk=user_id).update(language=language or "")
+
+
 def issue_api_key(*, tenant: Tenant, user: User, name: str, scopes: tuple[str, ...]) -> str:
     """Make an API key and return its text, which is kept nowhere."""
     prefix = f"{KEY_PREFIX}_{secrets.token_hex(4)}"

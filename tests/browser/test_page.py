@@ -142,6 +142,18 @@ def test_a_cut_socket_comes_back_and_the_answer_is_whole(page: Page) -> None:
     assert page.evaluate("window.sockets.length") >= 1
 
 
+def test_answers_come_in_the_language_that_was_chosen(page: Page) -> None:
+    page.get_by_role("button", name="Español").click()
+    expect(page.locator(".connection")).to_have_attribute("data-phase", "open", timeout=PATIENCE_MS)
+
+    page.get_by_label("Tu pregunta").fill("ventas por local el mes pasado")
+    page.keyboard.press("Enter")
+    expect_ending(page, "completed")
+
+    expect(page.locator(".prose").last).to_contain_text("Ventas netas")
+    page.get_by_role("button", name="English").click()
+
+
 def test_the_page_speaks_spanish_at_once(page: Page) -> None:
     page.get_by_role("button", name="Español").click()
 

@@ -55,6 +55,15 @@ def test_a_name_and_a_password_give_tokens_that_work(anybody: httpx.Client, pers
     assert listed.status_code == 200
 
 
+def test_a_person_sets_the_language_they_are_answered_in(anybody: httpx.Client, person: Person) -> None:
+    signed = {"Authorization": f"Bearer {sign_in(anybody, person).json()['access']}", "Accept-Language": "en"}
+
+    set_to = anybody.patch("/api/me", json={"language": "es"}, headers=signed).json()["language"]
+
+    refused = anybody.get("/api/turns/nothing", headers=signed).json()
+    assert (set_to, refused["detail"]) == ("es", "Aquí no existe tal cosa.")
+
+
 def test_a_wrong_password_and_an_unknown_name_answer_alike(anybody: httpx.Client, person: Person) -> None:
     wrong = sign_in(anybody, person, "wrong")
     unknown = anybody.post("/api/auth/token", json={"username": ids.new_id("u"), "password": "x"})

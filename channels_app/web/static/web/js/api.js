@@ -69,6 +69,10 @@ export class Api {
     return list.items;
   }
 
+  setLanguage(language) {
+    return this.#json("/api/me", { method: "PATCH", json: { language } });
+  }
+
   createConversation() {
     return this.#json("/api/conversations", { method: "POST", json: {} });
   }

@@ -77,7 +77,11 @@ function App({ controller, development }) {
   if (!state.user) {
     return html`<${SignIn} key=${language} controller=${controller} notice=${state.notice} development=${development} onLanguage=${setLanguage} />`;
   }
-  return html`<${Shell} key=${language} controller=${controller} state=${state} onLanguage=${setLanguage} />`;
+  const speak = (name) => {
+    setLanguage(name);
+    controller.speak(name);
+  };
+  return html`<${Shell} key=${language} controller=${controller} state=${state} onLanguage=${speak} />`;
 }
 
 const root = document.getElementById("app");

@@ -1,6 +1,7 @@
 /** What a person can do on the page, and what the server's frames do to it. */
 
 import { Api, post } from "./api.js";
+import { chosenLanguage } from "./i18n.js";
 import { readHash, writeHash } from "./location.js";
 import { Session } from "./session.js";
 import { ChatSocket } from "./socket.js";
@@ -72,8 +73,15 @@ export class Controller {
 
   #enter() {
     this.#followAddress();
-    this.socket.connect();
+    this.speak(chosenLanguage());
     this.refreshList();
+  }
+
+  /** Have the server speak `language`, too; a socket keeps the one it was opened in, so it is opened anew. */
+  async speak(language) {
+    if (!this.session.username) return;
+    if (language) await this.api.setLanguage(language).catch(() => {});
+    this.socket.connect();
   }
 
   /** Fetch the conversations; a failure leaves a list that is already there. */

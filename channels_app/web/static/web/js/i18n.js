@@ -16,6 +16,12 @@ function pick() {
   return globalThis.document?.documentElement.lang || "en";
 }
 
+/** Return the language that was chosen in this browser, or null while the browser's own preference decides. */
+export function chosenLanguage() {
+  const chosen = globalThis.localStorage?.getItem(KEY);
+  return languages.includes(chosen) ? chosen : null;
+}
+
 /** Return the language in use. */
 export function language() {
   return current;
