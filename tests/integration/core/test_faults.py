@@ -224,7 +224,7 @@ def test_every_broker_connection_cut_at_once_doubles_no_answer(stack: Stack, des
     turn = desk.ask(route="chat")
     desk.until_streaming(turn)
 
-    desk.redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    desk.redis.client_kill_filter(_type="normal", skipme=True)
     desk.until_ended(turn)
     time.sleep(1)
 
