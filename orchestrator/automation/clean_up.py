@@ -16,9 +16,22 @@ STEPS: Mapping[str, str] = {
           SELECT id FROM switchyard_turn WHERE tenant_id = :tenant AND client_id IS NOT NULL
           AND created_at < now() - interval '24 hours' LIMIT 5000) RETURNING 1""",
     "conversations": """
-        DELETE FROM switchyard_artifact WHERE turn_id IN (
-          SELECT t.id FROM switchyard_turn t JOIN switchyard_conversation c ON c.id = t.conversation_id
-          WHERE c.tenant_id = :tenant AND c.deleted_at < now() - interval '30 days' LIMIT 5000) RETURNING 1""",
+        WITH gone AS (
+          SELECT id FROM switchyard_conversation
+          WHERE tenant_id = :tenant AND deleted_at < now() - interval '30 days' LIMIT 500
+        ), turns AS (
+          SELECT id FROM switchyard_turn WHERE conversation_id IN (SELECT id FROM gone)
+        ), orphaned AS (
+          UPDATE switchyard_turn SET parent_id = NULL
+          WHERE parent_id IN (SELECT id FROM turns) AND id NOT IN (SELECT id FROM turns)
+        ), artifacts AS (
+          DELETE FROM switchyard_artifact WHERE turn_id IN (SELECT id FROM turns)
+        ), stages AS (
+          DELETE FROM switchyard_stage WHERE turn_id IN (SELECT id FROM turns)
+        ), asked AS (
+          DELETE FROM switchyard_turn WHERE id IN (SELECT id FROM turns)
+        )
+        DELETE FROM switchyard_conversation WHERE id IN (SELECT id FROM gone) RETURNING 1""",
     "documents": """
         DELETE FROM switchyard_document_body WHERE document_id IN (
           SELECT id FROM switchyard_document WHERE tenant_id = :tenant AND state = 'deleted'

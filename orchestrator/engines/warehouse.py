@@ -71,3 +71,6 @@ class Warehouse(Protocol):
             DependencyDownError: the server does not answer.
             EngineError: the statement failed; the message holds no data values.
         """
+
+    def close(self) -> None:
+        """Close idle connections; a statement under way is finished first."""

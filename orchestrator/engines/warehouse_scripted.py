@@ -45,6 +45,9 @@ class ScriptedWarehouse:
         rows.add(answer.rows)
         return rows.table(answer.columns)
 
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
     def _last(self, limits: Limits, stop: Stop) -> Table:
         until_s = time.monotonic() + limits.timeout_s
         while time.monotonic() < until_s:

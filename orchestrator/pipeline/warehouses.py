@@ -36,7 +36,8 @@ class _Kept:
 class Warehouses:
     """Opens warehouses at first use and again when their row changes; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fresh_s: float = FRESH_S) -> None:
+        self._fresh_s = fresh_s
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
@@ -48,15 +49,19 @@ class Warehouses:
         """
         with self._lock:
             kept = self._kept.get(tenant)
-            if kept is not None and time.monotonic() - kept.checked_at_s < FRESH_S:
+            if kept is not None and time.monotonic() - kept.checked_at_s < self._fresh_s:
                 return kept.connected
         row = one_row(rw(), _FIND, tenant=tenant)
         with self._lock:
             if row is None:
-                self._kept.pop(tenant, None)
+                left = self._kept.pop(tenant, None)
+                if left is not None:
+                    left.connected.warehouse.close()
                 return None
             kept = self._kept.get(tenant)
             if kept is None or kept.version != row["updated_at"]:
+                if kept is not None:
+                    kept.connected.warehouse.close()
                 url = unseal(bytes(row["url_encrypted"]))
                 connected = Connected(warehouse=open_warehouse(url), layer=SemanticLayer.model_validate(row["layer"]))
                 kept = _Kept(connected, row["updated_at"], 0.0)

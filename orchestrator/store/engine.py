@@ -70,6 +70,8 @@ def _engine(name: str, url: str, size: int) -> Engine:
                     "connect_timeout": 5,
                     "application_name": f"switchyard-{name}",
                     "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+                    # A network that swallows everything is noticed, whatever the kernel's own patience.
+                    "tcp_user_timeout": 20_000,
                     "keepalives_idle": 10,
                     "keepalives_interval": 5,
                     "keepalives_count": 3,

@@ -598,3 +598,19 @@ def test_the_dispatcher_goes_on_after_the_database_was_away(
         took_s = until(lambda: sent(redis, keys, "llm"), limit_s=15)
 
     assert took_s < 12
+
+
+def test_overdue_turns_are_ended_while_redis_is_frozen(
+    own: EmbeddedServers, dispatcher: Dispatcher, anna: Person
+) -> None:
+    turn = kit.ask(anna, route="chat", deadline_ms=1_000).turn
+    with at_work(dispatcher):
+        until(lambda: kit.turn_row(turn)["state"] == "running")
+        own.redis.pause()
+        try:
+            took_s = until(lambda: kit.turn_row(turn)["state"] == "failed", limit_s=30)
+        finally:
+            own.redis.resume()
+        until(lambda: kit.outbox(turn)[0]["done_at"], limit_s=20)
+
+    assert took_s < 25
