@@ -23,6 +23,8 @@ MAX_CONCATENATIONS: Final = 8
 MAX_TEXT: Final = 500
 MAX_PATTERN: Final = 100
 MAX_INNER_LIMIT: Final = 1_000_000
+#: A `char(n)` is padded: at PostgreSQL's own bound one value is 10 MB, and a batch of rows a gigabyte.
+MAX_TYPE_PARAMETER: Final = 4_000
 
 _NAME = re.compile(r"[^\W\d][\w .,%()/€$#-]{0,62}")
 _NUMBER = re.compile(r"\d{1,18}(\.\d{0,12})?([eE][+-]?\d{1,2})?")
@@ -128,6 +130,8 @@ def _check_type(node: exp.Expr) -> None:
     for parameter in node.expressions:
         if not isinstance(parameter.this, exp.Literal) or not _WHOLE.fullmatch(str(parameter.this.this)):
             raise GuardRefusedError("a type has odd parameters")
+        if int(parameter.this.this) > MAX_TYPE_PARAMETER:
+            raise GuardRefusedError("a type is too long")
 
 
 def _check_limit(node: exp.Expr) -> None:
