@@ -38,6 +38,9 @@ _GAPS: Final = frozenset(
         "have",
         "has",
         "had",
+        "get",
+        "gets",
+        "got",
         "did",
         "do",
         "does",
@@ -70,6 +73,8 @@ class Meaning:
     values: tuple[str, ...] = ()
     #: Whether only part of the value was said.
     partial: bool = False
+    #: Dimension that must be named too for it to mean this.
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,11 @@ class Lexicon:
             for name, entry in entries.items():
                 for phrase in (*entry.labels.en, *entry.labels.es):
                     self._add(phrase, Meaning(kind="measure" if kind == "measure" else "dimension", name=name))
+
+        for name, measure in self.layer.measures.items():
+            for dimension, said in measure.said_of.items():
+                for phrase in (*said.en, *said.es):
+                    self._add(phrase, Meaning(kind="measure", name=name, beside=dimension))
 
     def _add_values(self) -> None:
         for name, dimension in self.layer.dimensions.items():
@@ -232,6 +242,18 @@ class Lexicon:
         if token.text == TAKEN:
             return Item(text=token.text, start=position, end=position + 1, meanings=(Meaning(kind="time", name=""),))
         matches = self._matches(words, position)
+        if position and words[position - 1].text in _WHICH:
+            # "which supplier costs us most" asks for a supplier, not for the supplier costs.
+            asked = [match for match in matches if match[0].meaning.kind == "dimension"]
+            matches = [
+                match
+                for match in matches
+                if not (
+                    match[0].meaning.kind == "measure"
+                    and any(len(known[0].words) < len(match[0].words) for known in asked)
+                    and not words[position].text.endswith("s")
+                )
+            ]
         if matches:
             length = max(len(phrase.words) for phrase, _, _ in matches)
             matches = [match for match in matches if len(match[0].words) == length]
@@ -290,6 +312,8 @@ def _number(text: str) -> float | None:
     return float(text) if text[0].isdigit() else None
 
 
+#: What asks for one of a kind.
+_WHICH: Final = frozenset({"which", "what", "que", "cual"})
 #: Articles and the like between a preposition and its noun.
 _ARTICLES: Final = frozenset(
     [

@@ -92,6 +92,16 @@ class Measure(_Part):
     lower_is_better: bool = False
     #: The rate that is meant when it is asked for as a percentage.
     percent: Name | None = None
+    #: The measure that is meant by "how often" and "most often".
+    often: Name | None = None
+    #: Dimension -> words that mean this measure beside it: "late" beside "supplier".
+    said_of: dict[Name, Said] = Field(default_factory=dict)
+    #: Whether it is money that is lost, so that "lost on" goes with it.
+    loss: bool = False
+    #: Whether its noun also says who does something ("what do guests order").
+    subject: bool = False
+    #: What it leaves out or counts by, in few words; shown behind every figure.
+    note: Labels | None = None
     #: Whether it only serves as a side of a ratio and is not offered.
     hidden: bool = False
     #: Whether its noun also stands for the setting ("discounts on delivery orders").
@@ -183,11 +193,14 @@ class SemanticLayer(_Part):
             wanted = [
                 *(measure.ratio.over if measure.ratio else ()),
                 *measure.instead.values(),
-                *((measure.percent,) if measure.percent else ()),
+                *(other for other in (measure.percent, measure.often) if other is not None),
             ]
             for other in wanted:
                 if other not in self.measures:
                     raise ValueError(f"measure {name} names {other}, which is none")
+            for dimension in measure.said_of:
+                if dimension not in self.dimensions:
+                    raise ValueError(f"measure {name} names dimension {dimension}, which is none")
             for source in measure.sources:
                 if source.fact not in self.facts:
                     raise ValueError(f"measure {name} names fact {source.fact}, which is none")

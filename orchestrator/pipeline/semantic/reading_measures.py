@@ -3,16 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from orchestrator.pipeline.semantic.lexicon import Item
+from orchestrator.pipeline.semantic.lexicon import Item, Meaning
 from orchestrator.pipeline.semantic.query import Filter, Misread, Operator
-from orchestrator.pipeline.semantic.sentence import ASC, ASKING, BY, DESC, GROUPING, JOINING, Sentence
+from orchestrator.pipeline.semantic.sentence import (
+    ASC,
+    ASKING,
+    BY,
+    COSTING,
+    DESC,
+    GROUPING,
+    JOINING,
+    LEADING,
+    SPENDING,
+    Sentence,
+)
+from orchestrator.pipeline.semantic.words import EMPTY
 
 
 class MeasureReader(Sentence):
     """Finds the measures."""
 
     __slots__ = ()
+
+    def _settle_beside(self) -> None:
+        """Keep a word such as "late" as a measure only beside the dimension that it is said of."""
+        dimensions = self.lexicon.layer.dimensions
+        asks_who = bool({"who", "quien", "quienes"} & {word.text for word in self.words})
+        named = {
+            meaning.name for item in self.items for meaning in item.meanings if meaning.kind in ("dimension", "value")
+        }
+        named |= {name for name, dimension in dimensions.items() if asks_who and dimension.person}
+        for index, item in enumerate(self.items):
+            if any(meaning.beside for meaning in item.meanings):
+                kept = tuple(meaning for meaning in item.meanings if not meaning.beside or meaning.beside in named)
+                measures = tuple(meaning for meaning in kept if meaning.beside)
+                # What is said of a named dimension is no value: "which channel is cancelled most often".
+                unknown = (Meaning(kind="unknown", name=item.text),)
+                self.items[index] = replace(item, meanings=measures or kept or unknown)
+                # Whoever is called late is judged by how often, unless times are counted.
+                self.often = self.often or (bool(measures) and not any(other.is_cue("count") for other in self.items))
+
+    def _as_rate(self, measures: list[str], per: str, scale: float) -> tuple[list[str], str | None, float]:
+        """Return the rate that says the same as two figures: late deliveries as a percentage of deliveries."""
+        known = self.lexicon.layer.measures
+        rate = known[measures[0]].percent
+        ratio = None if rate is None else known[rate].ratio
+        if rate is not None and ratio is not None and ratio.over == (measures[0], per):
+            return [rate], None, 1.0
+        return measures, per, scale
+
+    def _times(self, measures: list[str]) -> list[str]:
+        """Return what is counted in times where it was asked how often."""
+        known = self.lexicon.layer.measures
+        if self.often:
+            return [known[name].often or name for name in measures]
+        return [known[name].percent or name for name in measures] if self.usual and len(measures) == 1 else measures
 
     def _measures(self) -> tuple[list[str], str | None, float]:
         """Return the measures named, in order, the one that stands after "per", and the scale of that ratio."""
@@ -37,9 +84,23 @@ class MeasureReader(Sentence):
                 continue
             if name in found:
                 continue
+            if previous is not None and len(found) == 1 and self._follows_money(previous, item):
+                found[0] = name
+                previous = item
+                continue
+            if previous is not None and len(found) == 1 and self._says_cost(found[0], item):
+                continue
+            if previous is not None and per is None and len(found) == 1 and self._parted(previous, item):
+                # "% tips of sales" and "what % of sales are tips".
+                first_is_part = item.before in ("of", "de") or "of" in self._between(previous, item)
+                found, per = ([found[0]], name) if first_is_part else ([name], found[0])
+                scale = 100.0
+                continue
             if not found:
                 found.append(name)
                 main_counted = self._counted(index)
+            elif self._rate_of(found, name):
+                found[0] = name
             elif self._conjoined(previous, item):
                 found.append(name)
             elif self.lexicon.layer.measures[name].context and not self._counted(index) and item.before not in BY:
@@ -51,6 +112,35 @@ class MeasureReader(Sentence):
                 raise Misread("two measures that are not joined", words=(found[-1], name))
             previous = item
         return found, per, scale
+
+    def _between(self, previous: Item, item: Item) -> set[str]:
+        return {word.text for word in self.words[previous.end : item.start]}
+
+    def _follows_money(self, previous: Item, item: Item) -> bool:
+        """Return whether a figure says what was spent or earned: "spent on discounts", "earns most in tips"."""
+        measures = self.lexicon.layer.measures
+        money = any(measures[meaning.name].format == "money" for meaning in item.of("measure"))
+        verb, between = set(previous.text.split()), self._between(previous, item)
+        return money and (bool(verb & SPENDING and between & LEADING) or bool(verb & COSTING and between <= EMPTY))
+
+    def _says_cost(self, first: str, item: Item) -> bool:
+        """Return whether a verb only repeats that the first figure is money lost: "what did discounts cost us"."""
+        return self.lexicon.layer.measures[first].loss and bool(COSTING & set(item.text.split()))
+
+    def _parted(self, previous: Item, item: Item) -> bool:
+        """Return whether a share of one sum of money in another is asked for, and use its word up."""
+        measures = self.lexicon.layer.measures
+        names = (*previous.of("measure")[:1], *item.of("measure")[:1])
+        shares = [i for i, other in enumerate(self.items) if other.is_cue("share") and other.end <= previous.start]
+        if len(shares) != 1 or any(measures[meaning.name].format != "money" for meaning in names):
+            return False
+        inside = self.items[shares[0] + 1 : self.items.index(previous)]
+        if any(other.of("measure") or other.of("value") for other in inside):
+            return False
+        if self._between(previous, item) & (JOINING - {"as"}):
+            return False
+        self.used.update(shares)
+        return True
 
     def _share_between(self, previous: Item, item: Item) -> bool:
         """Return whether "as a percentage of" stands between two measures; the words are then used up."""
@@ -64,11 +154,20 @@ class MeasureReader(Sentence):
         """Return whether a word that is also a measure stands here as a dimension or value."""
         if not (item.of("dimension") or item.of("value")):
             return False
+        measures = self.lexicon.layer.measures
+        if self.items[0].is_cue("share") and any(measures[meaning.name].percent for meaning in item.of("measure")):
+            return False
         return item.before in GROUPING or any(
             other.of("measure") and not other.of("dimension") and not other.of("value")
             for position, other in enumerate(self.items)
             if position != index
         )
+
+    def _rate_of(self, found: Sequence[str], name: str) -> bool:
+        """Return whether "percentage of bookings that end as no-shows" asks for the second figure's rate."""
+        measures = self.lexicon.layer.measures
+        shares = any(item.is_cue("share") for item in self.items)
+        return shares and len(found) == 1 and measures[found[0]].context and measures[name].percent is not None
 
     def _conjoined(self, previous: Item | None, item: Item) -> bool:
         if previous is None:
@@ -97,6 +196,8 @@ class MeasureReader(Sentence):
         described = [
             layer.dimensions[name] for name in (*dimensions, *(m.name for m in values)) if name in layer.dimensions
         ]
+        if "sold" in cues and self.often and not described and layer.bestselling is not None:
+            return [layer.bestselling]  # "what is ordered most often"
         if "sold" in cues:
             units = [d.ranks for d in described if d.ranks is not None and d.ranks == d.counts]
             if "much" not in cues and units:
@@ -139,9 +240,11 @@ class MeasureReader(Sentence):
             if members and members[0] is not None:
                 self.used.add(first)  # "dishes per category"
                 return [members[0]]
-        if cues & {"growth", "money"} and layer.sold is not None:
-            return [layer.sold]
         implied = [d.implies for d in described if d.implies is not None]
+        if "loss" in cues:
+            implied = [name for name in implied if layer.measures[name].loss]
+        elif cues & {"growth", "money"} and layer.sold is not None:
+            return [layer.sold]
         if implied:
             return [implied[0]]
         raise Misread("no measure")

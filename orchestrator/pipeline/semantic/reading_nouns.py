@@ -123,6 +123,12 @@ class NounReader(MeasureReader):
         near = {word.text for word in self.words[max(0, start - 2) : item.start]}
         if not item.plural or near & (GROUPING - {"a"}) or near & ASKING:
             return False
+        dimensions = self.lexicon.layer.dimensions
+        ranks = {dimensions[m.name].ranks for m in item.of("dimension") if m.name in dimensions}
+        if item.before in ("on", "en", "with", "con") and ranks & {
+            m.name for other in self.items for m in other.of("measure")
+        }:
+            return True  # "which branch spends the most on suppliers"
         shaped = index == 0 or any(
             other.is_cue(*DESC, *ASC, "order", "compare", "share", *OPERATORS) for other in self.items
         )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.pipeline.semantic.lexicon import GRAINS
 from orchestrator.pipeline.semantic.query import Misread, Operator, Query, Threshold
+from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.pipeline.semantic.reading_spans import SpanReader
 from orchestrator.pipeline.semantic.sentence import (
     ASC,
@@ -62,6 +63,8 @@ class ShapeReader(SpanReader):
             self.used.update(i for i, item in enumerate(self.items) if item.is_cue("growth"))
         if not desc and not asc and not numbers and query.groups and any(item.is_cue("order") for item in self.items):
             return replace(query, order="desc")
+        if not desc and not asc and self.usual and not numbers and query.earlier is None and self._asks_which(query):
+            return replace(query, order="desc", limit=1)
         if not desc and not asc:
             if numbers:
                 raise Misread("a number without a purpose", words=tuple(self.items[i].text for i in numbers))
@@ -103,7 +106,8 @@ class ShapeReader(SpanReader):
         if self.words[0].text in ("where", "donde"):
             names = [name for name, dimension in dimensions.items() if dimension.place][:1]
         if not names and {"who", "quien", "quienes"} & {word.text for word in self.words}:
-            names = [name for name, dimension in dimensions.items() if dimension.person]
+            reach = Reach(self.lexicon.layer)
+            names = [name for name, d in dimensions.items() if d.person and reach.reaches(query.measures, name)]
         bestsellers = self.lexicon.layer.bestsellers
         asked = bool(ASKING & {word.text for word in self.words})
         sold = any(item.is_cue("bestselling") or (asked and item.is_cue("sold")) for item in self.items)
@@ -113,9 +117,27 @@ class ShapeReader(SpanReader):
             raise Misread("a superlative of what?")
         return replace(query, groups=(names[0],))
 
+    def _asks_which(self, query: Query) -> bool:
+        """Return whether one member of the only group is asked for: "which supplier is usually late"."""
+        return len(query.groups) == 1 and (
+            self._asks_how()
+            or any(
+                meaning.name in query.groups and not item.plural and item.before in (*ASKING, "", "how", "como", "day")
+                for item in self.items
+                for meaning in item.of("dimension")
+            )
+        )
+
+    def _asks_how(self) -> bool:
+        """Return whether it begins with a way of doing something: "how do guests pay"."""
+        first = self.items[0]
+        return first.start == 0 and bool(first.of("dimension")) and self.words[0].text in ("how", "como")
+
     def _asks_for_one(self, query: Query) -> bool:
         for item in self.items:
             if ONE_OF.search(" ".join(word.text for word in self.words)):
+                return True
+            if self._asks_how():
                 return True
             if {"who", "quien"} & {word.text for word in self.words} or self.words[0].text in ("where", "donde"):
                 return True
@@ -192,6 +214,8 @@ class ShapeReader(SpanReader):
             return query
         self.used.update(cues)
         measure = self.lexicon.layer.measures[query.measures[0]]
+        if measure.format == "percent" and len(query.measures) == 1 and query.order is not None:
+            return query  # "which supplier is late most often, in percent"
         if measure.percent is not None and len(query.measures) == 1:
             return replace(query, measures=(measure.percent,))
         if (
@@ -218,6 +242,20 @@ class ShapeReader(SpanReader):
         if not others and len(places) == 1:
             return replace(query, share="filter", share_of=places[0].dimension)
         raise Misread("a share of which part?")
+
+    def _check_loss(self, query: Query) -> None:
+        """Let "lost" go with what is lost only.
+
+        Raises:
+            Misread: a loss of anything else was asked for, which no figure says.
+        """
+        cues = [i for i, item in enumerate(self.items) if item.is_cue("loss")]
+        if not cues:
+            return
+        measures = [self.lexicon.layer.measures[name] for name in query.measures]
+        if not all(measure.loss or measure.lower_is_better for measure in measures):
+            raise Misread("a loss of what?", words=tuple(self.items[i].text for i in cues))
+        self.used.update(cues)
 
     def _with_trend(self, query: Query) -> Query:
         """Split "the evolution of sales in the last six months" by a part of time that fits the range."""

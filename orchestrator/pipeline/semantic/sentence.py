@@ -28,6 +28,16 @@ ASC: Final = ("asc", "bottom", "worst", "quietest", "to_asc")
 UPWARD: Final = frozenset({"mas", "mejor", "best", "top", "most"})
 DOWNWARD: Final = frozenset({"menos", "peor", "worst", "least"})
 JUDGING: Final = frozenset({"best", "worst", "mejor", "mejores", "peor", "peores"})
+#: Verbs of money that another figure may follow: "spent on discounts", "earns the most tips".
+SPENDING: Final = frozenset(
+    {
+        *("spend", "spends", "spent", "spending", "earn", "earns", "earned", "pay", "paid", "make", "cost", "costs"),
+        *("gasta", "gastan", "gasto", "gastamos", "gastaron", "cuesta", "costo", "paga", "pago"),
+    }
+)
+COSTING: Final = frozenset({"cost", "costs", "costo", "costaron", "cuesta", "cuestan", "costado"})
+#: What stands between such a verb and that figure.
+LEADING: Final = frozenset({"on", "in", "for", "en", "most", "least", "more", "less", "mas", "menos", "away", "back"})
 ONE_OF: Final = re.compile(r"\b(?:which|what|cual) (?:one )?(?:of|de)\b")
 MOST_LIMIT: Final = 1_000
 
@@ -41,6 +51,9 @@ class Sentence:
     items: list[Item]
     when: When
     today: dt.date
+    #: Whether it was asked how often, and what usually is.
+    often: bool = False
+    usual: bool = False
     #: Items that have been given a part in the query.
     used: set[int] = field(default_factory=set)
 

@@ -51,6 +51,7 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.lower())
     text = "".join(char for char in text if not unicodedata.combining(char))
     text = text.replace("%", " percent ").replace("per cent", " percent ").replace("ß", "ss").replace("ø", "o")
+    text = re.sub(r"\b(do|does|did|is|are|was|were|has|have|had)n['’]t\b", r"\1 not", text)
     text = re.sub(r"(?<=\d)[.,](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"(?<![\d-])(\d{1,2})\s*[-–]\s*(\d{1,2})(?![\d-])", r"\1 to \2", text)
