@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.pipeline.semantic.lexicon import Item, Meaning
 from orchestrator.pipeline.semantic.query import Filter, Misread, Operator
+from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.pipeline.semantic.sentence import (
     ASC,
     ASKING,
@@ -39,11 +40,25 @@ class MeasureReader(Sentence):
             if any(meaning.beside for meaning in item.meanings):
                 kept = tuple(meaning for meaning in item.meanings if not meaning.beside or meaning.beside in named)
                 measures = tuple(meaning for meaning in kept if meaning.beside)
+                if self._held_elsewhere(index):
+                    kept = tuple(meaning for meaning in kept if not meaning.beside)
+                    measures = ()
                 # What is said of a named dimension is no value: "which channel is cancelled most often".
                 unknown = (Meaning(kind="unknown", name=item.text),)
                 self.items[index] = replace(item, meanings=measures or kept or unknown)
                 # Whoever is called late is judged by how often, unless times are counted.
                 self.often = self.often or (bool(measures) and not any(other.is_cue("count") for other in self.items))
+
+    def _held_elsewhere(self, index: int) -> bool:
+        """Return whether another figure is held to it as a value: "the most reservations cancelled"."""
+        reach = Reach(self.lexicon.layer)
+        others = [m.name for i, item in enumerate(self.items) if i != index for m in item.of("measure")]
+        return any(
+            reach.reaches((other,), meaning.name)
+            for other in others
+            for meaning in self.items[index].of("value")
+            if meaning.name in self.lexicon.layer.dimensions
+        )
 
     def _as_rate(self, measures: list[str], per: str, scale: float) -> tuple[list[str], str | None, float]:
         """Return the rate that says the same as two figures: late deliveries as a percentage of deliveries."""
@@ -57,6 +72,8 @@ class MeasureReader(Sentence):
     def _times(self, measures: list[str]) -> list[str]:
         """Return what is counted in times where it was asked how often."""
         known = self.lexicon.layer.measures
+        if self.often and any(known[name].subject for name in measures):
+            raise Misread("people are not counted in times")  # "how often do guests complain"
         if self.often:
             return [known[name].often or name for name in measures]
         return [known[name].percent or name for name in measures] if self.usual and len(measures) == 1 else measures
