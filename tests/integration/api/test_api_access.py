@@ -195,6 +195,18 @@ def test_a_revoked_api_key_opens_nothing(anybody: httpx.Client, make_key: MakeKe
 # --- the session cookie ---
 
 
+def test_guessing_passwords_at_the_admin_is_slowed_down_as_well(anybody: httpx.Client, person: Person) -> None:
+    page = anybody.get("/admin/login/")
+    form = {"username": person.account.username, "password": "wrong", "csrfmiddlewaretoken": page.cookies["csrftoken"]}
+
+    tries = [anybody.post("/admin/login/", data=form) for _ in range(11)]
+    elsewhere = sign_in(anybody, person)
+
+    assert [tried.status_code for tried in tries] == [200] * 10 + [429]
+    assert int(tries[-1].headers["Retry-After"]) >= 1
+    assert elsewhere.status_code == 429
+
+
 def test_a_session_reads_and_writes_only_with_its_csrf_token(
     anybody: httpx.Client, person: Person, django_db_blocker: DjangoDbBlocker
 ) -> None:
