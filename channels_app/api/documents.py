@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import Router, Status
 from pydantic import Field, ValidationError
 
@@ -146,7 +147,14 @@ def _keep(request: HttpRequest, signed: Signed) -> DocumentRow:
 def _taken_apart(request: HttpRequest) -> tuple[str, str, str | None, bytes]:
     kind = (request.content_type or "").lower()
     if kind == "multipart/form-data":
-        file = request.FILES.get("file")
+        try:
+            file = request.FILES.get("file")
+        except RequestDataTooBig as exc:
+            raise TooBigError("form too big", limit=settings.SWITCHYARD.max_upload_bytes, field="file") from exc
+        except (MultiPartParserError, SuspiciousOperation) as exc:
+            raise InvalidInputError(
+                "the form can't be taken apart", field="body", detail_key="error.invalid_field"
+            ) from exc
         if file is None or isinstance(file, list):
             raise InvalidInputError("no file in the form", field="file", detail_key="error.invalid_field")
         if (file.size or 0) > settings.SWITCHYARD.max_upload_bytes:
