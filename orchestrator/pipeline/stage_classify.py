@@ -73,7 +73,10 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
         carries["rag"] = {"embedding": vectors.pack(usable), "model": engines.embedder.name}
     if not sure:
         carries["llm"] = {"ask_back": [name for name, _ in found.ranked()[:3]]}
-    # The row first, then the log, then the message: whoever reads the next hop's events has read these.
+    # The log before the row: from the commit on, the dispatcher may say what the rest waits for or publish it, and what
+    # this stage said after that would be refused as too late.
+    context.log.say(routed)
+    context.log.say(context.finished(summary))
     planned = claiming.plan(
         rw(),
         stage=context.row["stage"],
@@ -93,8 +96,6 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     )
     if planned is None:
         raise LostTurnError("the plan found the turn ended or taken over")
-    context.log.say(routed)
-    context.log.say(context.finished(summary))
     if not planned["admitted"]:
         return ()
     return [
