@@ -15,7 +15,7 @@ from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.engines.gpu import GpuEngines
 from orchestrator.engines.retriever import Chunk, Retriever
 from orchestrator.errors import InvalidInputError, NotFoundError
-from orchestrator.pipeline.ingest import embedded_text, ingest
+from orchestrator.pipeline.ingest import embedded_text, ingest, under_title
 from orchestrator.pipeline.runtime import current
 from orchestrator.store import jobs
 from orchestrator.store.engine import json_text, rw
@@ -103,7 +103,9 @@ def embed_document(
         StoppedError: the job was cancelled.
     """
     row = _load(context, state="parsing")
-    chunks = [Chunk(**piece) for piece in (row["parsed"] or {}).get("chunks", ())]
+    # Here and not when it is read: the title in the row is the one that the document keeps.
+    pieces = [Chunk(**piece) for piece in (row["parsed"] or {}).get("chunks", ())]
+    chunks = under_title(pieces, row["title"])
     gpu = engines()
     vectors = gpu.embed(
         [embedded_text(chunk) for chunk in chunks],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from semantic_text_splitter import TextSplitter
 
+from orchestrator.engines.extract import ARROW
 from orchestrator.engines.retriever import Chunk
 from orchestrator.pipeline.parsing.document import Heading, ParsedDocument
 
@@ -13,8 +14,6 @@ from orchestrator.pipeline.parsing.document import Heading, ParsedDocument
 MAX_CHARS = 900
 #: Whole sentences up to this length are repeated where a section had to be cut.
 OVERLAP_CHARS = 120
-#: Between the parts of a heading path.
-ARROW = " › "
 
 
 def chunk(document: ParsedDocument, *, max_chars: int = MAX_CHARS, overlap_chars: int = OVERLAP_CHARS) -> list[Chunk]:

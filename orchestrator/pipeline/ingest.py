@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from orchestrator.engines.extract import ARROW
 from orchestrator.engines.retriever import Chunk
+from orchestrator.engines.words import fold
 from orchestrator.pipeline.chunking import chunk
 from orchestrator.pipeline.parsing.document import Limits, ParsedDocument
 from orchestrator.pipeline.parsing.isolate import parse_isolated
@@ -35,6 +38,20 @@ def ingest(
     document = parse_isolated(content, filename, mime, limits, stop=stop)
     chunks = tuple(chunk(document))
     return Ingested(document=document, chunks=chunks, to_embed=tuple(embedded_text(piece) for piece in chunks))
+
+
+def under_title(chunks: Iterable[Chunk], title: str) -> list[Chunk]:
+    """Return the pieces with `title` in front of their heading path, unless it stands there.
+
+    The title that a document was given may name what none of its own headings does; so the index sees it.
+    """
+    wanted = " ".join(title.split())
+    return [
+        piece
+        if not wanted or fold(piece.heading).startswith(fold(wanted))
+        else replace(piece, heading=ARROW.join(part for part in (wanted, piece.heading) if part))
+        for piece in chunks
+    ]
 
 
 def embedded_text(piece: Chunk) -> str:

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from orchestrator.engines.classifier import Vector
 from orchestrator.engines.lexicon import asked
 from orchestrator.engines.retriever import Passage, Retriever
-from orchestrator.engines.words import guess_language, terms
+from orchestrator.engines.words import guess_language
 from orchestrator.errors import NoAnswerError
+from orchestrator.pipeline.rag_focus import covered, focus, unknown
 
 #: How many passages an answer is written from.
 TOP_K = 5
+#: How many passages are looked through for them.
+POOL = 20
+#: What a name that stands nowhere takes from the evidence: the documents are about somebody else.
+_UNKNOWN = 0.15
 #: A passage that scores less than this share of the best one only dilutes the answer.
 _TAIL = 0.35
 
@@ -43,6 +48,8 @@ class Evidence:
     similarity: float
     #: Largest share of the question's content words that one of the passages holds, as asked or translated.
     coverage: float
+    #: How many names of the question none of the passages holds.
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +77,13 @@ def find_passages(
         EngineError: the embedding does not fit the index.
         StoreDownError: the index does not answer.
     """
-    found = retriever.search(tenant, question, embedding, language=language, top_k=top_k)
-    evidence = weigh(question, found, language=language)
-    bounds = _BOUNDS.get(language, _BOUNDS["en"])
-    strength = bounds.similarity * evidence.similarity + evidence.coverage
+    pool = retriever.search(tenant, question, embedding, language=language, top_k=POOL)
+    found = focus(question, pool, language=language)[:top_k]
+    evidence = weigh(question, found, pool, language=language)
+    # A cosine says as little of a Spanish passage as of a Spanish question.
+    spanish = bool(found) and guess_language(f"{found[0].heading} {found[0].text}") == "es"
+    bounds = _BOUNDS["es" if spanish else language] if language in _BOUNDS else _BOUNDS["en"]
+    strength = bounds.similarity * evidence.similarity + evidence.coverage - _UNKNOWN * evidence.unknown
     if not found or strength < bounds.relevant:
         raise NoAnswerError(
             f"no passage fits: similarity {evidence.similarity:.2f}, coverage {evidence.coverage:.2f}",
@@ -83,15 +93,16 @@ def find_passages(
     return Found(passages=kept, confident=strength >= bounds.sure, evidence=evidence)
 
 
-def weigh(question: str, passages: Sequence[Passage], *, language: str) -> Evidence:
-    """Return the evidence of the first three passages; what stands lower was found by accident more often than not."""
+def weigh(question: str, passages: Sequence[Passage], pool: Sequence[Passage] = (), *, language: str) -> Evidence:
+    """Return the evidence of the first three passages; what stands lower was found by accident more often than not.
+
+    `pool` is all that was found, in the index's order: its first three say how near the vectors are, and a name
+    that none of it holds is unknown.
+    """
     wanted = asked(question, language)
-    concepts = {one.concept for one in wanted}
-    coverage = 0.0
-    for passage in passages[:3] if concepts else ():
-        spoken = guess_language(passage.text)
-        said = set(terms(f"{passage.heading} {passage.text}", spoken))
-        held = {one.concept for one in wanted if one.language == spoken and said.issuperset(terms(one.word, spoken))}
-        coverage = max(coverage, len(held) / len(concepts))
-    similarity = max((passage.similarity or 0.0 for passage in passages[:3]), default=0.0)
-    return Evidence(similarity=similarity, coverage=coverage)
+    coverage = max((covered(passage, wanted) for passage in passages[:3]), default=0.0)
+    near = (*passages[:3], *pool[:3])
+    similarity = max((passage.similarity or 0.0 for passage in near), default=0.0)
+    return Evidence(
+        similarity=similarity, coverage=coverage, unknown=len(unknown(question, pool or passages, language=language))
+    )

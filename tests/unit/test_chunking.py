@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.engines.retriever import Chunk
 from orchestrator.pipeline.chunking import chunk
-from orchestrator.pipeline.ingest import embedded_text, ingest
+from orchestrator.pipeline.ingest import embedded_text, ingest, under_title
 from orchestrator.pipeline.parsing.document import Limits, ParsedDocument, TextBuilder
 from orchestrator.pipeline.parsing.markdown import parse_markdown
 
@@ -92,3 +93,15 @@ def test_ingesting_gives_pieces_and_what_the_encoder_reads_of_them() -> None:
     assert ingested.to_embed[1] == "Handbook › Tips › Sharing\nTips are pooled. Se reparten cada noche."
     assert ingested.to_embed == tuple(map(embedded_text, ingested.chunks))
     assert ingested.document.title == "Handbook"
+
+
+def test_the_title_a_document_was_given_stands_in_front_of_each_heading_once() -> None:
+    pieces = [
+        Chunk(n=at, heading=heading, text="Ten days.", start=0, end=9)
+        for at, heading in enumerate(("Penalties", "Rosso Flour › Term", ""))
+    ]
+
+    found = under_title(pieces, "Rosso  flour")
+
+    assert [piece.heading for piece in found] == ["Rosso flour › Penalties", "Rosso Flour › Term", "Rosso flour"]
+    assert under_title(pieces, " ") == pieces

@@ -36,17 +36,56 @@ def test_what_follows_completes_the_sentence() -> None:
     assert "“Tips are pooled by shift. The pool is split by hours worked." in quoted("Are tips pooled?", TIPS)
 
 
-def test_several_documents_stand_apart() -> None:
-    answer = quoted("How are tips paid?", TIPS, CARD)
+def test_several_documents_stand_apart_the_better_one_first() -> None:
+    till = passage("Tips are paid in cash.", document="d3", title="Till")
 
-    assert answer.index("**Staff handbook** says:") < answer.index("**Payments** says:")
+    answer = quoted("How are tips paid?", TIPS, CARD, till)
+
+    assert answer.index("**Till** says:") < answer.index("**Payments** says:")
+    assert "[3]" in answer.split("**Payments** says:")[0]
     assert "[2]" in answer.split("**Payments** says:")[1]
 
 
-def test_at_most_four_sentences_are_quoted() -> None:
+def test_at_most_three_sentences_are_quoted() -> None:
     long = passage(" ".join(f"Rule {n} about tips is number {n}." for n in range(40)))
 
-    assert quoted("What are the rules about tips?", long, long).count("Rule ") <= 4
+    assert quoted("What are the rules about tips?", long, long).count("Rule ") <= 3
+
+
+def test_what_fits_far_worse_than_the_best_is_not_quoted() -> None:
+    answer = quoted("When are card tips paid out?", CARD, passage("The bar closes at 01:00. Tips are welcome there."))
+
+    assert "paid out with the next salary" in answer
+    assert "Tips are welcome" not in answer
+    assert "bar closes" not in answer
+
+
+def test_the_sentence_with_the_asked_figure_comes_first() -> None:
+    leave = passage("Holidays are requested in the app. Holidays are 25 days a year; from five years on 27. Be kind.")
+
+    answer = quoted("How many days of holidays do I get?", leave)
+
+    assert "“Holidays are 25 days a year; from five years on 27." in answer
+
+
+def test_a_row_keeps_the_line_that_leads_in() -> None:
+    fires = passage("For a fire take:\n- Oil: class F\n- Paper: foam\nNever water.")
+
+    assert "- For a fire take: “Oil: class F” [1]" in quoted("Which extinguisher is for oil?", fires)
+
+
+def test_a_sentence_that_points_back_brings_the_one_before() -> None:
+    lease = passage("The lease runs until 31 May 2027. It ends without notice. The rent is low. Pets are fine.")
+
+    assert "The lease runs until 31 May 2027. It ends without notice." in quoted("Does it end without notice?", lease)
+
+
+def test_passages_of_both_languages_compete_each_in_its_own() -> None:
+    spanish = passage("La nómina se paga el día 5. El comedor abre a las 11.", document="d4", title="Pagos")
+
+    answer = quoted("When are wages paid?", passage("The wages office is blue. Ring twice."), spanish)
+
+    assert "“La nómina se paga el día 5." in answer
 
 
 def test_documents_in_another_language_are_announced() -> None:
