@@ -58,6 +58,7 @@ class JobScheduler(Scheduler):
         self._keys = Keys(environment.key_prefix)
         self._by_name = {schedule.name: schedule for schedule in SCHEDULES}
         self.data = {schedule.name: self._entry(schedule) for schedule in SCHEDULES}
+        _logger.info("beat runs", schedules=list(self.data))
 
     def _entry(self, schedule: Schedule) -> ScheduleEntry:
         try:

@@ -72,7 +72,7 @@ def accept(new: NewTurn) -> Accepted:
     Raises:
         InvalidInputError: the text is empty or a bound is broken.
         TooBigError: the text is over 8,000 code points.
-        NotFoundError: the conversation is not this user's.
+        NotFoundError: the conversation is not this user's, or the parent is not in it.
         IdReusedError: the key came before with another body.
         StoreDownError: PostgreSQL does not answer; nothing was accepted.
     """

@@ -10,6 +10,8 @@ ACCEPT = """
 WITH conversation AS (
   SELECT id FROM switchyard_conversation
   WHERE id = :conversation AND tenant_id = :tenant AND user_id = :user AND deleted_at IS NULL
+    AND (CAST(:parent AS text) IS NULL
+         OR EXISTS (SELECT 1 FROM switchyard_turn p WHERE p.id = :parent AND p.conversation_id = :conversation))
 ), turn AS (
   INSERT INTO switchyard_turn (id, tenant_id, conversation_id, user_id, parent_id, client_id, body_digest, text,
                                language, forced_route, route, cid, on_disconnect, message, citations, reached,
@@ -42,7 +44,7 @@ FREE_CLIENT_ID = "UPDATE switchyard_turn SET client_id = NULL WHERE id = :turn A
 
 
 def accept(engine: Engine, **values: object) -> Row:
-    """Insert turn and its first hops in one statement; `known`: the conversation is theirs; `turn` null: key taken."""
+    """Insert turn and its first hops in one statement; `known`: conversation and parent are theirs; `turn` null: key taken."""
     row = one_row(engine, ACCEPT, **values)
     if row is None:
         raise RuntimeError("ACCEPT always answers one row")

@@ -174,7 +174,8 @@ def left(table: str, column: str, value: str) -> int:
 def test_a_conversation_deleted_a_month_ago_goes_with_all_that_hangs_on_it(anna: Person) -> None:
     where = kit.conversation(anna)
     turn = kit.ask(anna, where, route="sql").turn
-    child = kit.ask(anna, parent=turn).turn
+    child = kit.ask(anna).turn
+    kit.look("UPDATE switchyard_turn SET parent_id = :turn WHERE id = :child", turn=turn, child=child)
     deleted(anna, where, 31)
 
     removed = swept(anna)

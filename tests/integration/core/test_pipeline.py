@@ -314,3 +314,13 @@ def test_a_schedule_that_two_beats_fire_makes_one_job_a_tenant(stack: Stack, des
     fired = jobs.last_fire(rw(), "clean-up")
     assert fired is not None
     assert fired <= datetime.now(UTC)
+
+
+def test_beat_logs_as_the_others_do_and_leaves_when_it_is_asked_to(stack: Stack, desk: Desk) -> None:
+    stack.start("beat")
+    until(lambda: any("beat" in line["event"] for line in lines(stack, "beat-0")), 30)
+
+    code = stack.stop("beat-0")
+
+    assert code == 0
+    assert {line["process"] for line in lines(stack, "beat-0")} == {"beat"}

@@ -129,6 +129,27 @@ def test_an_id_with_a_null_character_is_invalid(anna: Person) -> None:
         kit.ask(anna, "cnv_\x00")
 
 
+def test_a_turn_may_have_a_parent_of_its_own_conversation(anna: Person) -> None:
+    where = kit.conversation(anna)
+    parent = kit.ask(anna, where).turn
+
+    again = kit.ask(anna, where, parent=parent).turn
+
+    assert kit.turn_row(again)["parent_id"] == parent
+
+
+def test_a_parent_of_another_conversation_is_not_found(anna: Person, rival: Person) -> None:
+    stranger = kit.ask(rival).turn
+
+    with pytest.raises(NotFoundError):
+        kit.ask(anna, parent=stranger)
+
+
+def test_a_parent_that_does_not_exist_is_not_found(anna: Person) -> None:
+    with pytest.raises(NotFoundError):
+        kit.ask(anna, parent=ids.turn_id())
+
+
 @pytest.mark.parametrize("words", ["", "   ", "\n", "a\x00b"])
 def test_a_text_without_words_is_refused(anna: Person, words: str) -> None:
     with pytest.raises(InvalidInputError):
