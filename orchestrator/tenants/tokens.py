@@ -6,6 +6,7 @@ elsewhere: `revocations.py` and `accounts.py`.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from orchestrator.errors import UnauthenticatedError
 _ALGORITHM = "HS256"
 #: Clocks of two machines differ by this much at most.
 _LEEWAY_S = 5
+#: Ids reach the database as they are, and it takes no NUL.
+_NAME = re.compile(r"[!-~]{1,64}")
+#: Above it clocks and JSON lose whole seconds; infinity and NaN would never expire.
+_LATEST_S = 2**53
 
 TokenProblem = Literal["expired", "invalid"]
 
@@ -140,18 +145,20 @@ def read_access(token: str, *, now: float, by: Signing | None = None) -> Claims:
     claims = _claims(body)
     if claims.expires_at <= now:
         raise TokenError("expired")
-    if claims.issued_at > now + _LEEWAY_S:
+    if max(claims.issued_at, body.get("nbf", 0)) > now + _LEEWAY_S:
         raise TokenError("invalid")
     return claims
 
 
 def _claims(body: dict[str, Any]) -> Claims:
     names = (body["sub"], body.get("tenant"), body["jti"])
-    times = (body["iat"], body["exp"])
+    times = (body["iat"], body["exp"], body.get("nbf", 0))
     roles = body.get("roles", [])
     shaped = (
-        all(isinstance(name, str) and 0 < len(name) <= 64 for name in names)
-        and all(isinstance(time, int | float) and not isinstance(time, bool) for time in times)
+        all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
+        and all(
+            isinstance(time, int | float) and not isinstance(time, bool) and 0 <= time < _LATEST_S for time in times
+        )
         and isinstance(roles, list)
         and all(isinstance(role, str) for role in roles)
         and body.get("kind") == "access"
