@@ -94,8 +94,12 @@ SELECT t.id AS turn, t.fence, t.language, t.cid, t.conversation_id AS conversati
        greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint AS total_ms,
        (SELECT coalesce(json_agg(json_build_object(
                  'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
+                 -- Behind a hop that is not done, nobody has waited yet, whatever `ready_at` it was inserted with.
                  'queue_wait_ms',
-                 greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::bigint,
+                 CASE WHEN p.started_at IS NULL AND EXISTS (SELECT 1 FROM switchyard_stage b
+                        WHERE b.turn_id = p.turn_id AND b.fence = p.fence AND b.place < p.place AND b.state <> 'done')
+                 THEN 0
+                 ELSE greatest(0, extract(epoch FROM coalesce(p.started_at, now()) - p.ready_at) * 1000)::bigint END,
                  'duration_ms',
                  greatest(0, extract(epoch FROM coalesce(p.ended_at, now()) - coalesce(p.started_at, now()))
                              * 1000)::bigint,
