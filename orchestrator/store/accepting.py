@@ -44,7 +44,10 @@ FREE_CLIENT_ID = "UPDATE switchyard_turn SET client_id = NULL WHERE id = :turn A
 
 
 def accept(engine: Engine, **values: object) -> Row:
-    """Insert turn and its first hops in one statement; `known`: conversation and parent are theirs; `turn` null: key taken."""
+    """Insert a turn and its first hops in one statement.
+
+    `known`: conversation and parent are theirs; `turn` is null when the key is taken.
+    """
     row = one_row(engine, ACCEPT, **values)
     if row is None:
         raise RuntimeError("ACCEPT always answers one row")
