@@ -27,6 +27,16 @@ class Classification:
         """Return (route, score), the most likely first; ties in the order of the routes' names."""
         return sorted(self.scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
+    @property
+    def belongs_nowhere(self) -> bool:
+        """Return whether the scores are so flat that no route is likely.
+
+        Where a head shares out the weight of "nowhere" evenly, the lowest score shows that share, and this is true
+        when it outweighs what the best route has of its own.
+        """
+        low, high = min(self.scores.values()), max(self.scores.values())
+        return len(self.scores) * low > high - low
+
 
 class Classifier(Protocol):
     """Scores questions; thread-safe, loaded once, deterministic for a given model."""

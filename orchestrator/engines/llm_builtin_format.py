@@ -155,10 +155,15 @@ def at_moment(when: Point, language: Language) -> str:
     return f"en {words}" if language == "es" else f"in {words}"
 
 
-def label(text: str) -> str:
-    """Return a stranger's text as one short line whose Markdown signs show as themselves."""
+def label(text: str, *, most_chars: int = _LABEL_CHARS) -> str:
+    """Return a stranger's text as one short line whose Markdown signs show as themselves; no word is cut in two."""
     flat = " ".join(text.split())
-    return escape(flat if len(flat) <= _LABEL_CHARS else f"{flat[: _LABEL_CHARS - 1].rstrip()}…")
+    if len(flat) <= most_chars:
+        return escape(flat)
+    head = flat[: most_chars - 1]
+    # One endless word has nowhere else to be cut.
+    whole = head if flat[most_chars - 1] == " " else head.rpartition(" ")[0] or head
+    return escape(f"{whole.rstrip(' ,;:(')}…")
 
 
 def escape(text: str) -> str:

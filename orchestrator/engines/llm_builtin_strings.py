@@ -146,6 +146,10 @@ STRINGS: Final[Mapping[str, Mapping[Language, tuple[str, ...]]]] = {
         "en": ("You're welcome!", "My pleasure. Anything else?", "Glad it helped."),
         "es": ("¡De nada!", "Un placer. ¿Algo más?", "Me alegro de que te sirva."),
     },
+    "declined": {
+        "en": ("All right. I'm here when you need me.", "Very well. Have a good day!"),
+        "es": ("De acuerdo. Aquí estoy cuando me necesites.", "Muy bien. ¡Que tengas un buen día!"),
+    },
     "goodbye": {
         "en": ("Goodbye!", "See you soon!", "Have a good day!"),
         "es": ("¡Adiós!", "¡Hasta pronto!", "¡Que tengas un buen día!"),
@@ -211,6 +215,16 @@ STRINGS: Final[Mapping[str, Mapping[Language, tuple[str, ...]]]] = {
     "ask_back_hint": {
         "en": ("Tell me, or ask again in other words.",),
         "es": ("Dímelo, o pregúntalo con otras palabras.",),
+    },
+    "out_of_scope": {
+        "en": (
+            "I can't help with that here. I can look up figures in {tenant}'s data and passages in its documents: "
+            "ask me about those.",
+        ),
+        "es": (
+            "En eso no puedo ayudarte aquí. Puedo buscar cifras en los datos de {tenant} y pasajes en sus documentos: "
+            "pregúntame por ellos.",
+        ),
     },
     "or": {"en": ("{head}, or {last}",), "es": ("{head} o {last}",)},
     "route_sql": {"en": ("figures from {tenant}'s data",), "es": ("cifras de los datos de {tenant}",)},

@@ -13,6 +13,7 @@ from orchestrator.engines.words import words
 from orchestrator.events import Route
 
 _ABILITIES: Final = 8
+_ABILITY_CHARS: Final = 200
 _CHOICES: Final = 3
 
 
@@ -92,6 +93,13 @@ much appreciated
 gracias
 agradecid[oa]
 te lo agradezco"""
+_DECLINED_PHRASES: Final = """(?:no|nope|nah|not now|nothing)(?: \\w+){0,2} (?:thanks|thank you|gracias|thx)
+(?:that s|that is|that will be|thats) all
+(?:nothing|no) (?:else|more)
+(?:eso es|esto es|ya esta|eso seria) todo
+nada mas
+ya no(?: necesito nada)?
+no hace falta"""
 _SORRY_PHRASES: Final = """that(?: i)? s wrong
 not what i (?:asked|meant|wanted)
 useless
@@ -126,6 +134,7 @@ oye"""
 #: In the order in which they are tried: "hi, what can you do?" is no mere greeting, "thanks, bye" a farewell.
 _INTENTS: Final[Sequence[tuple[str, re.Pattern[str]]]] = (
     ("sorry", _anywhere(_SORRY_PHRASES)),
+    ("declined", _alone(_DECLINED_PHRASES, room=3)),
     ("abilities", _anywhere(_ABILITY_PHRASES)),
     ("who", _anywhere(_WHO_PHRASES)),
     ("well_being", _anywhere(_WELL_BEING_PHRASES)),
@@ -166,10 +175,12 @@ def nothing_found(material: Material) -> str:
 
 
 def ask_back(material: Material) -> str:
-    """Return a question back that offers the likeliest routes in words."""
+    """Return a question back that offers the likeliest routes in words, or a plain no where no route is likely."""
     language, seed = material.language, material.question
     facts = {"tenant": label(material.tenant_name)}
-    routes: Sequence[Route] = material.alternatives[:_CHOICES] or ("sql", "rag")
+    if not material.alternatives:
+        return say("out_of_scope", language, seed=seed, facts=facts)
+    routes: Sequence[Route] = material.alternatives[:_CHOICES]
     choices = [say(f"route_{route}", language, facts=facts) for route in routes]
     asked = say("ask_back", language, seed=seed, facts={"choices": _either(choices, language)})
     return f"{asked} {say('ask_back_hint', language, seed=seed)}"
@@ -184,7 +195,7 @@ def _either(choices: Sequence[str], language: Language) -> str:
 def _with_abilities(lead: str, material: Material) -> str:
     if not material.abilities:
         return lead
-    shown = [f"- {label(ability)}" for ability in material.abilities[:_ABILITIES]]
+    shown = [f"- {label(ability, most_chars=_ABILITY_CHARS)}" for ability in material.abilities[:_ABILITIES]]
     rest = len(material.abilities) - len(shown)
     if rest > 0:
         shown.append(f"- {say('about_more', material.language, facts={'count': rest})}")

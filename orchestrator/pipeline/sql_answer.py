@@ -14,11 +14,13 @@ from orchestrator.engines.warehouse import Limits, Table, Warehouse
 from orchestrator.errors import EngineError, GuardRefusedError, NoAnswerError
 from orchestrator.pipeline.prompts_sql import repair_messages, sql_of, sql_prompt
 from orchestrator.pipeline.semantic.compose import compose
-from orchestrator.pipeline.semantic.describe import abilities, describe
+from orchestrator.pipeline.semantic.describe import describe
 from orchestrator.pipeline.semantic.lexicon import Lexicon
 from orchestrator.pipeline.semantic.model import SemanticLayer
+from orchestrator.pipeline.semantic.offer import offers
 from orchestrator.pipeline.semantic.query import Misread, Query
 from orchestrator.pipeline.semantic.reading import read
+from orchestrator.pipeline.semantic.texts import day_label, quoted
 from orchestrator.pipeline.semantic.values import Lexicons
 from orchestrator.pipeline.semantic.verified import Embed, find_verified
 from orchestrator.pipeline.sql_guard import guard, guard_tree
@@ -67,7 +69,8 @@ def answer_sql(
     `today` is the first day without rows. `embed` makes verified queries easier to find; without it words decide.
 
     Raises:
-        NoAnswerError: the data has no answer that we are sure of; `facts` says what could be asked.
+        NoAnswerError: the data has no answer that we are sure of; `facts` says what could be asked. Or it ends before
+            the days that are asked for; `facts` is its last day.
         DeadlineExceededError: the deadline or the statement's own limit passed.
         StoppedError, DependencyDownError: as the warehouse and the model say.
     """
@@ -86,16 +89,20 @@ def answer_sql(
         log.info("sql.not_understood", reason=exc.reason, words=exc.words)
     else:
         table, sql = runner.run_tree(tree)
+        if query.span is not None and (query.span.start or today) >= today and _is_void(table):
+            last = day_label(today - dt.timedelta(days=1), language)
+            raise NoAnswerError("the range has no rows yet", detail_key="sql.no_data_yet", facts=(last,))
         line = describe(query, layer, language=language)
         return SqlAnswer(table=table, sql=sql, description=line, source="semantic", chart_hint=_hint(query, table))
     if llm is not None and llm.completes:
         generated = _generate(question, lexicon, llm, runner, today=today)
         if generated is not None:
             return generated
+    offered = tuple(quoted(text, language) for text in offers(lexicon, question, language=language, today=today))
     raise NoAnswerError(
         "the question is beyond the layer",
-        detail_key="sql.no_answer",
-        facts=abilities(layer, question, language=language),
+        detail_key="sql.no_answer" if offered else "sql.no_answer_plain",
+        facts=offered,
     )
 
 
@@ -152,6 +159,11 @@ def _generate(
         log.info("sql.generated_refused", attempt=attempt, reason=reason)
         messages = repair_messages(messages, answer, reason)
     return None
+
+
+def _is_void(table: Table) -> bool:
+    """Return whether the rows hold no figure but nothing and zero."""
+    return not any(cell for row in table.rows for cell in row)
 
 
 def _hint(query: Query, table: Table) -> Chart | None:

@@ -72,7 +72,8 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     if usable is not None and route == "rag":
         carries["rag"] = {"embedding": vectors.pack(usable), "model": engines.embedder.name}
     if not sure:
-        carries["llm"] = {"ask_back": [name for name, _ in found.ranked()[:3]]}
+        # Nothing to choose from says that it is out of scope.
+        carries["llm"] = {"ask_back": [] if found.belongs_nowhere else [name for name, _ in found.ranked()[:3]]}
     # The log before the row: from the commit on, the dispatcher may say what the rest waits for or publish it, and what
     # this stage said after that would be refused as too late.
     context.log.say(routed)

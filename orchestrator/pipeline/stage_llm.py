@@ -12,8 +12,11 @@ from orchestrator.events import MessageCompleted, MessageStarted
 from orchestrator.pipeline.citations import cite
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.run_stage import end, with_retries
+from orchestrator.pipeline.semantic.lexicon import Lexicon
+from orchestrator.pipeline.semantic.offer import offers
+from orchestrator.pipeline.semantic.texts import quoted
 from orchestrator.pipeline.stage_rag import unwire
-from orchestrator.pipeline.stage_sql import table_of
+from orchestrator.pipeline.stage_sql import table_of, today
 from orchestrator.pipeline.warehouses import Connected
 from orchestrator.publish import HopMessage
 from orchestrator.store import claiming
@@ -22,6 +25,8 @@ from orchestrator.store.rows import Row
 
 #: Earlier exchanges a model is shown.
 HISTORY = 6
+_MEASURES = 5
+_EXAMPLES = 2
 
 
 def write(context: Context, llm: LanguageModel, connected: Connected | None) -> Sequence[HopMessage]:
@@ -96,7 +101,7 @@ def material_of(context: Context, artifacts: Sequence[Row], connected: Connected
         language=context.language,
         route=context.route,
         tenant_name=context.row["tenant_name"],
-        mode="ask_back" if ask_back else "answer",
+        mode="answer" if ask_back is None else "ask_back",
         table=next((_table(a) for a in artifacts if a["kind"] == "table"), None),
         passages=next((unwire(a["body"]) for a in artifacts if a["kind"] == "passages"), tuple[Passage, ...]()),
         history=tuple(
@@ -113,11 +118,15 @@ def material_of(context: Context, artifacts: Sequence[Row], connected: Connected
 def abilities(language: Language, connected: Connected | None) -> tuple[str, ...]:
     """Return what a tenant may ask for, in the user's language."""
     known: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
     if connected is not None:
-        labels = [measure.labels.shown(language) for measure in connected.layer.measures.values()]
-        names = ", ".join(labels[:6])
+        labels = [measure.labels.shown(language) for measure in connected.layer.measures.values() if not measure.hidden]
+        names = ", ".join(labels[:_MEASURES])
         known = (catalogue.text("abilities.sql", language, facts=names),)
-    return (*known, catalogue.text("abilities.rag", language))
+        # Without the database's values: the examples name none.
+        lexicon = Lexicon(connected.layer, {})
+        examples = tuple(quoted(text, language) for text in offers(lexicon, "", language=language, today=today()))
+    return (*known, catalogue.text("abilities.rag", language), *examples[:_EXAMPLES])
 
 
 def _table(artifact: Row) -> TableMaterial:

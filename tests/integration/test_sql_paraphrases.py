@@ -154,7 +154,14 @@ def test_what_the_data_cannot_say_gets_an_honest_no_with_what_could_be_asked(
         ask(question, trattoria, layer, language=language)
 
     assert no.value.detail_key == "sql.no_answer"
-    assert len(no.value.facts) >= 6
+    assert len(no.value.facts) == 3
+
+
+def test_days_without_rows_yet_are_named_as_such(trattoria: PostgresWarehouse, layer: SemanticLayer) -> None:
+    with pytest.raises(NoAnswerError) as no:
+        ask("sales today", trattoria, layer)
+
+    assert (no.value.detail_key, no.value.facts) == ("sql.no_data_yet", ("19 Nov 2026",))
 
 
 def test_every_measure_runs_by_every_dimension_that_it_reaches(

@@ -32,6 +32,12 @@ def said(question: str, *, language: Language = "en", route: Route = "chat", abi
         ("what's your name", "who"),
         ("How are you today?", "well_being"),
         ("Thanks a lot!", "thanks"),
+        ("No thanks", "declined"),
+        ("No, gracias", "declined"),
+        ("no, muchas gracias", "declined"),
+        ("That's all, thank you", "declined"),
+        ("Eso es todo, gracias", "declined"),
+        ("gracias, no era eso lo que quería", "thanks"),
         ("thanks, bye", "goodbye"),
         ("Great job", "praise"),
         ("That's not helpful", "sorry"),
@@ -99,6 +105,21 @@ def test_asking_back_offers_the_likeliest_routes_in_words(language: Language, ch
     )
 
     assert choices in compose(material)
+
+
+@pytest.mark.parametrize(("language", "plainly"), [("en", "I can't help with that here"), ("es", "no puedo ayudarte")])
+def test_what_is_out_of_scope_is_said_to_be(language: Language, plainly: str) -> None:
+    material = Material(
+        question="who won the match?", language=language, route="chat", tenant_name="Trattoria", mode="ask_back"
+    )
+
+    assert plainly in compose(material)
+
+
+def test_a_long_ability_is_not_cut_inside_a_word() -> None:
+    answer = said("What can you do?", abilities=("figures " + "dining tables, " * 20,))
+
+    assert answer.splitlines()[-1].endswith(("tables…", "dining…"))
 
 
 @pytest.mark.parametrize("route", ["sql", "rag", "job"])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from sqlglot import exp
 
-from orchestrator.pipeline.semantic.describe import abilities
 from orchestrator.pipeline.semantic.draft import draft_layer
 from orchestrator.pipeline.semantic.model import load_layer
 from tests.unit.semantic_layer import CATALOGUE, LAYER, composed, described, parsed
@@ -77,12 +76,9 @@ def test_an_answer_says_what_it_is(question: str, language: str, line: str) -> N
     assert described(question, "es" if language == "es" else "en") == line
 
 
-def test_what_could_be_asked_begins_with_what_is_near() -> None:
-    assert abilities(LAYER, "tips by dish", language="en")[0] == "tips"
-
-
-def test_what_only_serves_a_rate_is_not_offered() -> None:
-    assert "orders of every status" not in abilities(LAYER, "orders of every status", language="en")
+def test_a_figure_with_a_basis_says_it() -> None:
+    assert described("no-show rate by branch", "en") == ("No show rate (%) by branch · cancelled bookings left out")
+    assert described("gasto por proveedor", "es").endswith("por fecha de entrega")
 
 
 def test_the_layer_is_as_large_as_promised() -> None:

@@ -1,22 +1,17 @@
-"""One line that says what was computed, and what else could be asked, in the user's language."""
+"""One line that says what was computed, in the user's language."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final, Literal
-
-from rapidfuzz import fuzz
+from typing import Literal
 
 from orchestrator.pipeline.semantic.lexicon import GRAINS
-from orchestrator.pipeline.semantic.model import Measure, SemanticLayer
+from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.pipeline.semantic.query import Filter, Query
 from orchestrator.pipeline.semantic.ranges import Range
-from orchestrator.pipeline.semantic.texts import grain_label, phrase, value_label
-from orchestrator.pipeline.semantic.words import plain
+from orchestrator.pipeline.semantic.texts import day_label, grain_label, phrase, value_label
 
 Language = Literal["en", "es"]
-_OFFERED: Final = 6
-_LIKE: Final = 60.0
 
 
 def describe(query: Query, layer: SemanticLayer, *, language: Language) -> str:
@@ -35,25 +30,11 @@ def describe(query: Query, layer: SemanticLayer, *, language: Language) -> str:
     parts.append(_span(query.span, language))
     if query.earlier is not None:
         parts.append(phrase("against", language, other=_span(query.earlier, language)))
+    notes = (layer.measures[name].note for name in (*query.measures, *((query.per,) if query.per else ())))
+    parts += dict.fromkeys(note.shown(language) for note in notes if note is not None)
     parts += [phrase("taken", language, label=said, other=taken) for said, taken in query.corrections]
     line = " · ".join(part for part in parts if part)
     return line[:1].upper() + line[1:]
-
-
-def abilities(layer: SemanticLayer, question: str, *, language: Language) -> tuple[str, ...]:
-    """Return what could be asked instead: the measures nearest to the question, then what they can be split by."""
-    asked = plain(question)
-    offered = [measure for measure in layer.measures.values() if not measure.hidden]
-
-    def nearness(measure: Measure) -> float:
-        found = max(fuzz.token_set_ratio(asked, plain(label)) for label in (*measure.labels.en, *measure.labels.es))
-        # Below this, likeness is chance and the layer's own order says more.
-        return found if found >= _LIKE else 0.0
-
-    ranked = sorted(offered, key=lambda measure: -nearness(measure))
-    measures = tuple(dict.fromkeys(measure.labels.shown(language) for measure in ranked))[:_OFFERED]
-    dimensions = tuple(dimension.labels.shown(language) for dimension in layer.dimensions.values())[:_OFFERED]
-    return (*measures, *(phrase("by", language, other=name) for name in dimensions))
 
 
 def _measures(query: Query, layer: SemanticLayer, language: Language) -> str:
@@ -112,19 +93,9 @@ def _span(span: Range | None, language: Language) -> str:
         return ""
     last = None if span.end is None else span.end - dt.timedelta(days=1)
     if span.start is None:
-        return phrase("until", language, other=_day(last, language))
+        return phrase("until", language, other=day_label(last, language))
     if last is None:
-        return phrase("since", language, other=_day(span.start, language))
+        return phrase("since", language, other=day_label(span.start, language))
     if last == span.start:
-        return _day(last, language)
-    return f"{_day(span.start, language)} – {_day(last, language)}"
-
-
-_MONTHS = {
-    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-    "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"),
-}
-
-
-def _day(day: dt.date | None, language: Language) -> str:
-    return "" if day is None else f"{day.day} {_MONTHS[language][day.month - 1]} {day.year}"
+        return day_label(last, language)
+    return f"{day_label(span.start, language)} – {day_label(last, language)}"

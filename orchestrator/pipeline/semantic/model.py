@@ -198,9 +198,9 @@ class SemanticLayer(_Part):
             for other in wanted:
                 if other not in self.measures:
                     raise ValueError(f"measure {name} names {other}, which is none")
-            for dimension in measure.said_of:
-                if dimension not in self.dimensions:
-                    raise ValueError(f"measure {name} names dimension {dimension}, which is none")
+            for beside in measure.said_of:
+                if beside not in self.dimensions:
+                    raise ValueError(f"measure {name} names dimension {beside}, which is none")
             for source in measure.sources:
                 if source.fact not in self.facts:
                     raise ValueError(f"measure {name} names fact {source.fact}, which is none")

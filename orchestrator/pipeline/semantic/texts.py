@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final, Literal
 
 Language = Literal["en", "es"]
@@ -54,6 +55,11 @@ def phrase(key: str, language: Language, *, label: str = "", other: str = "") ->
     return _PHRASES[key][language == "es"].format(label=label, other=other)
 
 
+def quoted(text: str, language: Language) -> str:
+    """Return a text in the language's quotation marks."""
+    return f"«{text}»" if language == "es" else f"“{text}”"
+
+
 def grain_label(name: str, language: Language) -> str:
     """Return the name of a part of time."""
     return _GRAINS[name][language == "es"]
@@ -62,3 +68,14 @@ def grain_label(name: str, language: Language) -> str:
 def value_label(value: str, language: Language) -> str:
     """Return a value as shown; stored values stay as they are."""
     return _VALUES.get(value, value) if language == "es" else value
+
+
+_MONTHS: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"),
+}
+
+
+def day_label(day: dt.date | None, language: Language) -> str:
+    """Return a day in few letters, or an empty text."""
+    return "" if day is None else f"{day.day} {_MONTHS[language][day.month - 1]} {day.year}"
