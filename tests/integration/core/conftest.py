@@ -11,6 +11,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from redis import Redis
 
 from deploy.testservers import EmbeddedServers
+from orchestrator.control.dispatcher import Dispatcher
+from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -58,3 +60,9 @@ def anna(own: EmbeddedServers, empty: None) -> Person:
 def rival(own: EmbeddedServers, empty: None) -> Person:
     """Return somebody of another tenant."""
     return kit.person()
+
+
+@pytest.fixture
+def dispatcher(own: EmbeddedServers, keys: Keys, empty: None) -> Dispatcher:
+    """Return a dispatcher that the test turns by hand."""
+    return Dispatcher(sync_client(own.redis_url), keys)
