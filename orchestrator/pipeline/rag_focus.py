@@ -64,7 +64,7 @@ def focus(question: str, passages: Sequence[Passage], *, language: str) -> list[
     these are left, unless none of them holds another word of it.
     """
     wanted = asked(question, language)
-    worth = _rarity(passages, wanted)
+    worth = rarity(passages, wanted)
     names = named(question, passages, language=language)
     ordered = sorted(
         (
@@ -112,7 +112,7 @@ def _said(passage: Passage, wanted: Sequence[Asked], *, title: bool = True) -> d
     return held(terms(f"{heading} {passage.text}", spoken), wanted, spoken)
 
 
-def _rarity(passages: Sequence[Passage], wanted: Sequence[Asked]) -> dict[int, float]:
+def rarity(passages: Sequence[Passage], wanted: Sequence[Asked]) -> dict[int, float]:
     """Return what each concept says about which of `passages` answers: little when most hold it."""
     spread = Counter(concept for passage in passages for concept in _said(passage, wanted))
     return {one.concept: math.log(1 + (len(passages) + 1) / (spread[one.concept] + 0.5)) for one in wanted}
