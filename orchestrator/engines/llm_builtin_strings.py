@@ -12,7 +12,12 @@ from orchestrator.engines.llm import Language
 STRINGS: Final[Mapping[str, Mapping[Language, tuple[str, ...]]]] = {
     # Rows
     "result": {"en": ("The result",), "es": ("El resultado",)},
-    "value": {"en": ("{subject} came to **{value}**.",), "es": ("{subject}: **{value}**.",)},
+    "value": {"en": ("{subject}: **{value}**.",), "es": ("{subject}: **{value}**.",)},
+    "compared": {
+        "en": ("{subject}: **{now}**, against **{then}** before ({change}).",),
+        "es": ("{subject}: **{now}**, frente a **{then}** antes ({change}).",),
+    },
+    "points": {"en": ("{value} points",), "es": ("{value} puntos",)},
     "values": {"en": ("{subject}: {values}.",), "es": ("{subject}: {values}.",)},
     "one_named": {
         "en": ("{subject}: **{name}**, with **{value}**.",),

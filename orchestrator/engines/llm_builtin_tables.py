@@ -19,6 +19,7 @@ _LOW: Final = re.compile(
     r"\b(?:lowest|least|fewest|worst|smallest|cheapest|bottom|slowest|menor|menos|peor(?:es)?|m[ií]nimos?|bajos?|bajas?)\b",
     re.IGNORECASE,
 )
+_CHANGE: Final = re.compile(r"^(?:change|variaci[oó]n)$", re.IGNORECASE)
 #: A row with its figure.
 _Pair = tuple[Line, float]
 
@@ -111,12 +112,29 @@ class _Writer:
             return [self._say("one_named", name=name, value=text), *self._others(line)]
         if len(self._shape.measures) == 1:
             return [self._say("value", value=text)]
+        if (change := self._change(line)) is not None:
+            then = self._text(measure, line.figures[1] or 0.0)
+            return [self._say("compared", now=text, then=then, change=change)]
         named = [
             f"{human(m.column).lower()} **{self._text(m, v)}**"
             for m, v in zip(self._shape.measures, line.figures, strict=True)
             if v is not None
         ]
         return [self._say("values", values=listed(named[:6], self._language))]
+
+    def _change(self, line: Line) -> str | None:
+        """Return the change of a figure that stands beside its earlier one, or None where it does not."""
+        measures, known = self._shape.measures, [value for value in line.figures if value is not None]
+        if len(measures) != 4 or len(known) != 4 or not _CHANGE.match(measures[2].column):  # now, before, both changes
+            return None
+        measure, by, percent = measures[0], known[2], known[3]
+        if measure.unit == "%":
+            # Of a rate the difference is in points; a per cent of a per cent is misread.
+            value = figure(by, unit="", decimals=1, language=self._language, signed=True)
+            return self._say("points", value=value)
+        decimals = measure.decimals
+        said = figure(by, unit=measure.unit, decimals=decimals, language=self._language, signed=True)
+        return f"{said}, {figure(percent, unit='%', decimals=1, language=self._language, signed=True)}"
 
     def _ranking(self, measure: Measure, pairs: list[_Pair]) -> list[str]:
         ranked = sorted(pairs, key=lambda pair: -pair[1])

@@ -42,7 +42,7 @@ def told(
 def test_a_single_amount_is_the_answer() -> None:
     answer = told("Net sales (€) in October 2026", [SALES], [(123_456.78,)])
 
-    assert answer == "Net sales in October 2026 came to **€123,456.78**."
+    assert answer == "Net sales in October 2026: **€123,456.78**."
 
 
 def test_a_single_amount_in_spanish() -> None:
@@ -52,7 +52,7 @@ def test_a_single_amount_in_spanish() -> None:
 
 
 def test_a_count_of_nothing_is_a_figure() -> None:
-    assert told("Orders in 2030", [("orders", "integer")], [(0,)]) == "Orders in 2030 came to **0**."
+    assert told("Orders in 2030", [("orders", "integer")], [(0,)]) == "Orders in 2030: **0**."
 
 
 def test_no_rows_are_said_plainly() -> None:
@@ -227,8 +227,8 @@ def test_headings_in_words_are_read_like_identifiers() -> None:
     )
 
     assert answer == (
-        "Ventas netas, octubre de 2026 frente a septiembre de 2026: ventas netas **120,00 €**, ventas netas antes "
-        "**100,00 €**, variación **20,00 €** y variación **20,0 %**."
+        "Ventas netas, octubre de 2026 frente a septiembre de 2026: **120,00 €**, frente a **100,00 €** antes "
+        "(+20,00 €, +20,0 %)."
     )
 
 
@@ -266,3 +266,16 @@ def test_spanish_lists_avoid_two_sounds_of_i() -> None:
 
 def test_an_underscore_inside_a_word_stays() -> None:
     assert escape("gift_card _x_") == r"gift_card \_x\_"
+
+
+def test_a_rates_change_is_told_in_points() -> None:
+    columns: list[tuple[str, ColumnType]] = [("no show rate", "number"), ("no show rate before", "number")]
+
+    answer = told(
+        "No show rate (%), November against October",
+        [*columns, ("change", "number"), ("change %", "number")],
+        [(8.0, 5.9, 2.1, 35.7)],
+        language="en",
+    )
+
+    assert answer.endswith("**8.0%**, against **5.9%** before (+2.1 points).")
