@@ -87,10 +87,9 @@ def test_no_passages_are_no_evidence() -> None:
     assert (evidence.similarity, evidence.coverage) == (0.0, 0.0)
 
 
-def test_a_name_that_no_document_holds_weakens_the_evidence(retriever: ScriptedRetriever) -> None:
+def test_a_name_that_no_document_holds_is_counted(retriever: ScriptedRetriever) -> None:
     stranger = ask(retriever, "How are the tips of Otis shared at the end?", "en")
     own = ask(retriever, "How are the tips shared at the end?", "en")
 
     assert (stranger.evidence.unknown, own.evidence.unknown) == (1, 0)
-    assert own.confident
-    assert not stranger.confident
+    assert stranger.evidence.coverage < own.evidence.coverage
