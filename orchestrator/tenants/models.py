@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 from orchestrator import ids
 
@@ -49,6 +50,17 @@ class User(AbstractUser):
     def __str__(self) -> str:
         """Return the user's name."""
         return self.username
+
+    # Any: Django's own arguments, handed on as they are.
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the person; another password ends the refresh tokens that the old one began.
+
+        Whoever changes a password means to shut out who knew it. What is open lives at most as long as an access token.
+        """
+        before = User.objects.filter(pk=self.pk).values_list("password", flat=True).first()
+        super().save(*args, **kwargs)
+        if before is not None and before != self.password:
+            RefreshToken.objects.filter(user=self, revoked_at=None).update(revoked_at=timezone.now())
 
 
 class ApiKey(models.Model):

@@ -17,8 +17,10 @@ from orchestrator.automation.documents import add_document
 from orchestrator.automation.models import Job
 from orchestrator.chat.models import Conversation, StageRun, Turn
 from orchestrator.pipeline.models import Document
+from orchestrator.tenants import refresh
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
+from orchestrator.tenants.tokens import TokenError
 
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
@@ -157,6 +159,18 @@ def test_a_password_is_changed_on_its_page(root: Client, tenant: Tenant) -> None
 
     assert (shown.status_code, done.status_code) == (200, 302)
     assert check_password(user.username, new) is not None
+
+
+def test_another_password_ends_what_the_old_one_began(root: Client, tenant: Tenant) -> None:
+    user, colleague = a_user(tenant), a_user(tenant)
+    began, others = [refresh.begin(person.pk, now=timezone.now()) for person in (user, colleague)]
+    page = reverse("admin:auth_user_password_change", args=[user.pk])
+
+    root.post(page, {"password1": "long enough 77", "password2": "long enough 77", "usable_password": "true"})
+
+    assert refresh.rotate(others, now=timezone.now()).user == colleague.pk
+    with pytest.raises(TokenError):
+        refresh.rotate(began, now=timezone.now())
 
 
 def test_a_person_is_added_with_a_tenant(root: Client, tenant: Tenant) -> None:
