@@ -203,13 +203,9 @@ STRINGS: Final[Mapping[str, Mapping[Language, tuple[str, ...]]]] = {
     "about": {"en": ("For example, you can ask about:",), "es": ("Por ejemplo, puedes preguntar por:",)},
     "about_more": {"en": ("and {count} more",), "es": ("y {count} más",)},
     "no_model": {
-        "en": (
-            "No language model is configured here, so I can't talk freely about that.",
-            "I can't hold an open conversation: no language model is configured here.",
-        ),
+        "en": ("I can't help with that: no language model is configured here for open conversation.",),
         "es": (
-            "Aquí no hay configurado ningún modelo de lenguaje, así que no puedo hablar libremente de eso.",
-            "No puedo mantener una conversación abierta: aquí no hay configurado ningún modelo de lenguaje.",
+            "En eso no puedo ayudarte: aquí no hay configurado ningún modelo de lenguaje para conversar libremente.",
         ),
     },
     # Asking back
