@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import select
 import threading
+import time
 from typing import Any
 
 import orjson
 from django.conf import settings
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 #: An escaped null character, and no escaped backslash before the same letters.
 _NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+#: After so long a rest a connection is asked whether it lives: a firewall may have dropped it without a word.
+REST_S = 60.0
 _lock = threading.Lock()
 _engines: dict[str, Engine] = {}
 
@@ -53,15 +59,12 @@ def _engine(name: str, url: str, size: int) -> Engine:
     key = f"{name} {url}"
     with _lock:
         if key not in _engines:
-            _engines[key] = create_engine(
+            made = _engines[key] = create_engine(
                 psycopg2_url(url),
                 pool_size=size,
                 max_overflow=0,
                 pool_timeout=5,
-                # A server that restarted is noticed before a statement is lost on a dead connection; the ping costs
-                # one round trip only after a minute of rest.
                 pool_recycle=300,
-                pool_pre_ping=True,
                 # Most statements are alone in their transaction; those that are not say `begin()`.
                 isolation_level="AUTOCOMMIT",
                 json_serializer=_dump,
@@ -77,7 +80,35 @@ def _engine(name: str, url: str, size: int) -> Engine:
                     "keepalives_count": 3,
                 },
             )
+            event.listen(made, "checkin", _rest)
+            event.listen(made, "checkout", _require_alive)
         return _engines[key]
+
+
+def _rest(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info["resting_since_s"] = time.monotonic()
+
+
+def _require_alive(connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have a connection that died at rest replaced before a statement is lost on it.
+
+    The pool's own `pre_ping` doubles the round trips of every statement. A server that ended, or ended us, has left
+    something to read: only then, and after a long rest, it is asked.
+    """
+    rested_s = time.monotonic() - entry.info.get("resting_since_s", time.monotonic())
+    if rested_s <= REST_S and not connection.closed and not _readable(connection):
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except connection.Error as exc:
+        raise InvalidatePoolError("a connection died at rest") from exc
+
+
+def _readable(connection: Any) -> bool:
+    poll = select.poll()  # `select.select` can't take the numbers above 1,023 that a gateway's sockets reach
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _dump(value: Any) -> str:  # Any: whatever SQLAlchemy is asked to store as JSON
