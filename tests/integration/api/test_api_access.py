@@ -314,3 +314,13 @@ def test_the_documentation_is_served_from_here(anybody: httpx.Client) -> None:
     assert "cdn." not in page.text
     assert "/api/conversations/{conversation}/turns" in schema["paths"]
     assert set(schema["components"]["securitySchemes"]) == {"Bearer", "Key", "Session"}
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/docs", "/healthz"])
+def test_no_page_runs_inline_scripts(anybody: httpx.Client, path: str) -> None:
+    policy = anybody.get(path).headers["Content-Security-Policy"]
+
+    [scripts] = [directive for directive in policy.split("; ") if directive.startswith("script-src ")]
+    assert "'self'" in scripts
+    assert "unsafe-inline" not in scripts
+    assert "default-src 'none'" in policy
