@@ -1,8 +1,10 @@
 """The example company in a real PostgreSQL: what its readers may see, and that every reference query answers."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from deploy.example.company import build
+from deploy.example.management.commands import setup_example
 from deploy.example.readers import harden
 from deploy.example.router_templates import QUESTIONS
 from deploy.servers_postgres import PostgresServer
@@ -125,6 +128,21 @@ def test_after_hardening_a_reader_cannot_change_settings(
 
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rows(reader, "select set_config('search_path', 'app', true)")
+
+
+@pytest.mark.parametrize("other", ["switchyard", "postgres", "template1"])
+def test_a_reader_connects_to_its_company_alone(
+    servers: EmbeddedServers, company: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str
+) -> None:
+    server = servers.postgres.server
+    assert isinstance(server, PostgresServer)
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"database_superuser_url": server.superuser_url}))
+    monkeypatch.setenv("SWITCHYARD_SECRETS_FILE", str(secrets))
+    setup_example.harden_private(DATABASE, "switchyard")
+
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(company, dbname=other, user="rpt_trattoria_reader", password=PASSWORDS["trattoria"])
 
 
 def test_an_unknown_size_is_refused(company: str) -> None:

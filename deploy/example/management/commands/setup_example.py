@@ -102,7 +102,7 @@ class Command(BaseCommand):
             )
         except company.CompanyBuildError as exc:
             raise CommandError(str(exc)) from exc
-        _harden(database, urlsplit(platform_url).path.lstrip("/"))
+        harden_private(database, urlsplit(platform_url).path.lstrip("/"))
         for slug, tenant in tenants.items():
             url = _reader_url(platform_url, database, views.reader_role(slug), passwords[slug])
             layer = load_layer(HERE / f"semantic_{slug}.yaml").model_dump(mode="json")
@@ -148,8 +148,8 @@ def _reader_url(platform_url: str, database: str, role: str, password: str) -> s
     return urlunsplit(("postgresql", f"{quote(role)}:{quote(password)}@{host}", f"/{database}", parts.query, ""))
 
 
-def _harden(database: str, platform: str) -> None:
-    """Close system functions and the platform's own database to the readers, where the superuser is at hand."""
+def harden_private(database: str, platform: str) -> None:
+    """Close system functions and every other database to the readers, where the superuser is at hand."""
     path = os.environ.get("SWITCHYARD_SECRETS_FILE")
     url = json.loads(Path(path).read_text()).get("database_superuser_url") if path else None
     if not url:
@@ -157,7 +157,7 @@ def _harden(database: str, platform: str) -> None:
     with closing(psycopg2.connect(url, dbname=database)) as superuser, superuser.cursor() as cursor:
         readers.harden(superuser)
         # PUBLIC may connect anywhere by default: a reader's password must open nothing but its company.
-        for other in (platform, "postgres"):
+        for other in (platform, "postgres", "template1"):
             cursor.execute(sql.SQL("revoke connect on database {} from public").format(sql.Identifier(other)))
         superuser.commit()
 
