@@ -33,6 +33,8 @@ REMEMBER_SOCKETS = """
 
 pytestmark = [
     pytest.mark.browser,
+    # The first test waits for the whole product: it trains the router and embeds the example's documents.
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no chromium at {CHROMIUM}: apt-get install chromium"),
 ]
 

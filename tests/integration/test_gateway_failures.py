@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 import threading
 import time
@@ -76,48 +75,6 @@ class Writing(threading.Thread):
             turn=turn, attempt=1, message="m", text="".join(words), citations=(), usage={}, timeline={"stages": []}
         )
         writer.append(conversation, done, fence=1, cid="cid", asserted=True)
-
-
-@pytest.mark.slow
-async def test_a_hundred_cuts_over_two_gateways_leave_the_text_whole(
-    pair: tuple[GatewayProcess, GatewayProcess], person: Person, redis_client: Redis, keys: Keys
-) -> None:
-    rng = random.Random(7)
-    words = [rng.choice(["uno ", "dos ", "tres😀 ", "é", "four "]) for _ in range(1_500)]
-    async with Client.to(pair[0], person) as client:
-        conversation = await client.open_new()
-        turn = (await client.ask("chat.send", {"text": "hi"}, conversation=conversation))["data"]["turn"]
-    worker = Writing(LogWriter(redis_client, keys), conversation, turn, words, 0.006)
-    worker.start()
-    epoch, last, text, final, cuts = None, 0, "", None, 0
-    while final is None:
-        gateway = rng.choice(pair)
-        ends_at = time.monotonic() + rng.uniform(0.01, 0.08) if cuts < 100 else time.monotonic() + 30
-        try:
-            async with Client.to(gateway, person) as client, asyncio.timeout_at(ends_at):
-                position = {"epoch": epoch, "seq": last} if epoch else {"seq": 0}
-                await client.say("conversation.open", {"conversation": conversation, **position})
-                while final is None:
-                    frame = await client.next(limit_s=30)
-                    if frame["type"] == "conversation.opened":
-                        assert frame["data"]["recovered"], frame
-                        epoch = frame["data"]["epoch"]
-                    if "seq" not in frame:
-                        continue
-                    assert frame["seq"] == last + 1
-                    last = frame["seq"]
-                    if frame["type"] == "message.delta":
-                        assert frame["data"]["index"] == len(text)
-                        text += frame["data"]["text"]
-                    if frame["type"] == "message.completed":
-                        final = frame["data"]["text"]
-        except TimeoutError:
-            cuts += 1
-            client.socket.transport.abort()
-    worker.join()
-
-    assert cuts >= 100
-    assert text == final == "".join(words)
 
 
 async def test_a_stopped_gateway_says_why_and_when_to_come_back(gateway: GatewayProcess, person: Person) -> None:

@@ -43,7 +43,12 @@ class Start:
     def children(self) -> dict[str, int]:
         """Return the direct children by what they are."""
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {_kind(Path(f"/proc/{pid}/cmdline").read_bytes()): int(pid) for pid in pids}
+        found = {}
+        for pid in pids:
+            # A child may end between the list and the look at it.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[_kind(Path(f"/proc/{pid}/cmdline").read_bytes())] = int(pid)
+        return found
 
     def descendants(self) -> set[int]:
         return set(_descendants(self.process.pid))
@@ -136,12 +141,18 @@ def _remove_roots_cluster(folder: Path) -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def _nobodys_environ() -> dict[str, str]:
+    """Return the environment without the servers that other tests of this run have put there."""
+    ours = ("DATABASE_", "REDIS_", "SWITCHYARD_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 def start_again(folder: Path) -> "subprocess.CompletedProcess[str]":
     ports = {"PORT": str(free_port()), "FLOWER_PORT": str(free_port())}
     return subprocess.run(
         [sys.executable, "-m", "tests.integration.stub_start"],
         cwd=CHECKOUT,
-        env={**os.environ, "SWITCHYARD_DATA_DIR": str(folder), **ports},
+        env={**_nobodys_environ(), "SWITCHYARD_DATA_DIR": str(folder), **ports},
         capture_output=True,
         text=True,
         timeout=20,
