@@ -14,12 +14,12 @@ from orchestrator.automation.types import JOB_TYPES
 from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
-from orchestrator.resilience.retry import next_delay_s
+from orchestrator.resilience.retry import next_delay_s, until_answered
 from orchestrator.resilience.stop import Stop
 from orchestrator.store import jobs
 from orchestrator.store.engine import rw
 
-#: How long an outcome waits for a database that is away.
+#: How long a claim or an outcome waits for a database that is away.
 WRITE_S = 60.0
 _logger = structlog.get_logger(__name__)
 
@@ -44,10 +44,14 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
     """Claim and run a job; a repeat or an old message does nothing.
 
     Raises:
-        StoreDownError: PostgreSQL does not answer the claim.
+        StoreDownError: PostgreSQL did not answer the claim for a minute.
     """
-    row = jobs.claim(
-        rw(), job=job, fence=fence, dispatch_no=dispatch_no, owner=runtime.incarnation, worker=runtime.worker
+    # The message was acknowledged when it came: a claim given up leaves the job assigned to nobody.
+    row = until_answered(
+        lambda: jobs.claim(
+            rw(), job=job, fence=fence, dispatch_no=dispatch_no, owner=runtime.incarnation, worker=runtime.worker
+        ),
+        limit_s=WRITE_S,
     )
     if row is None:
         _logger.info("claim refused", job=job, dispatch_no=dispatch_no)

@@ -25,7 +25,7 @@ from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.publish import HopMessage
 from orchestrator.resilience.deadline import Deadline
-from orchestrator.resilience.retry import next_delay_s
+from orchestrator.resilience.retry import next_delay_s, until_answered
 from orchestrator.store import claiming, dispatching
 from orchestrator.store.engine import rw
 
@@ -37,6 +37,9 @@ LEAST_S: Mapping[Hop, float] = {"classify": 0.05, "embed": 0.05, "sql": 0.1, "ra
 TRIES = 3
 #: How long an ending waits for a Redis that is away before the relay takes over.
 SETTLE_S = 1.0
+#: How long a claim waits for PostgreSQL. The dispatcher, whose own connections may be well, sees no reason to send the
+#: message again, and it is gone from the broker once the task ends.
+CLAIM_S = 30.0
 _REACHED: Mapping[Hop, Reached] = {"classify": "gpu", "embed": "gpu", "sql": "sql", "rag": "sql", "llm": "llm"}
 _logger = structlog.get_logger(__name__)
 
@@ -49,16 +52,19 @@ def run_stage(
     It does so when the claim was refused, or the turn ended: then nothing that follows in the chain may be published.
 
     Raises:
-        StoreDownError: PostgreSQL does not answer the claim; nothing was done.
+        StoreDownError: PostgreSQL did not answer the claim for `CLAIM_S`; nothing was done.
     """
-    row = claiming.claim(
-        rw(),
-        turn=turn,
-        fence=fence,
-        hop=hop,
-        dispatch_no=dispatch_no,
-        owner=runtime.incarnation,
-        worker=runtime.worker,
+    row = until_answered(
+        lambda: claiming.claim(
+            rw(),
+            turn=turn,
+            fence=fence,
+            hop=hop,
+            dispatch_no=dispatch_no,
+            owner=runtime.incarnation,
+            worker=runtime.worker,
+        ),
+        limit_s=CLAIM_S,
     )
     if row is None or row["stage"] is None:
         # A repeated message, an old number, or a turn that has ended: somebody else has it or nobody needs it.
