@@ -62,7 +62,8 @@ class Ticket(Schema):
 async def token(request: HttpRequest, body: Credentials) -> HttpResponse:
     """Return an access and a refresh token for a name and a password."""
     await sign_in.within_rate(body.username, str(request.META.get("REMOTE_ADDR", "")))
-    account = await orm().run_orm(accounts.check_password, body.username, body.password)
+    async with sign_in.checking:
+        account = await orm().run_orm(accounts.check_password, body.username, body.password)
     if account is None:
         raise UnauthenticatedError("wrong name or password", detail_key="error.bad_credentials")
     first = await orm().run_orm(refresh.begin, account.user, now=datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 
@@ -14,6 +15,9 @@ _FROM_HERE = (10, 6.0)
 #: A name over all addresses: wide, or anybody could lock anybody out.
 _NAME = (100, 1.0)
 _ADDRESS = (100, 0.5)
+#: Passwords checked at once in this process. A check is a slow hash on one of the few threads that every call's
+#: credentials need: without a bound a hundred wrong names held up everybody for nine seconds.
+checking = asyncio.Semaphore(1)
 
 
 async def within_rate(username: str, address: str) -> None:
