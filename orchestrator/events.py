@@ -69,8 +69,8 @@ class TurnQueued(Event):
     expected_wait_ms: int | None = None
 
     def rank(self) -> int:
-        """Return a place before the first stage, or between `classify` and the rest."""
-        return 10 if self.queue in ("gpu", "conversation") else 200
+        """Return a place before the first stage, between `classify` and the rest, or right before the writer."""
+        return {"gpu": 10, "conversation": 10, "llm": 495}.get(self.queue, 200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

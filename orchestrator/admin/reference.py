@@ -42,7 +42,7 @@ reader has seen.
 """
 #: Every event with a rank that depends on its fields says so here; the others are asked.
 _RANKS: Mapping[str, str] = {
-    "turn.queued": "10, or 200 between `classify` and the rest",
+    "turn.queued": "10, 200 between `classify` and the rest, or 495 before the writer",
     "stage.started": "100 `classify`, 300 `sql`, 400 `rag`, 500 `llm`, 600 `job`",
     "stage.finished": "90 after its stage's `stage.started`",
     "turn.routed": "150",

@@ -67,20 +67,24 @@ WHERE t.id = :turn AND t.fence = :fence AND t.state = 'running' AND s.turn_id = 
 RETURNING s.hop
 """
 
-#: Who waits, and what for: an earlier turn of the conversation, or room in a queue.
+#: Who waits, and what for: an earlier turn of the conversation, room in a queue, or a worker that takes the message.
 WAITING_TURNS = """
+WITH ready AS (
+  SELECT s.* FROM switchyard_stage s
+  WHERE s.state IN ('waiting', 'dispatched')
+    AND NOT EXISTS (SELECT 1 FROM switchyard_stage b
+                    WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.place < s.place AND b.state <> 'done')
+)
 SELECT t.id AS turn, t.fence, t.conversation_id AS conversation, t.cid, t.language, t.told_waiting AS told, s.queue,
        s.place, s.hop, t.state, t.text, t.user_id AS "user", t.parent_id AS parent,
        CASE WHEN s.place = 0 THEN
          (SELECT count(*) FROM switchyard_turn e
           WHERE e.conversation_id = t.conversation_id AND e.state IN ('queued', 'running', 'waiting_for_user')
             AND (e.created_at, e.id) < (t.created_at, t.id)) ELSE 0 END::int AS ahead_here,
-       (SELECT count(*) FROM switchyard_stage o
-        WHERE o.queue = s.queue AND o.state = 'waiting' AND (o.ready_at, o.id) < (s.ready_at, s.id))::int AS ahead
-FROM switchyard_turn t JOIN switchyard_stage s ON s.turn_id = t.id AND s.fence = t.fence AND s.state = 'waiting'
+       (SELECT count(*) FROM ready o
+        WHERE o.queue = s.queue AND (o.ready_at, o.id) < (s.ready_at, s.id))::int AS ahead
+FROM switchyard_turn t JOIN ready s ON s.turn_id = t.id AND s.fence = t.fence
 WHERE t.state IN ('queued', 'running') AND s.ready_at < now() - interval '150 milliseconds'
-  AND NOT EXISTS (SELECT 1 FROM switchyard_stage b WHERE b.turn_id = t.id AND b.fence = t.fence AND b.state = 'waiting'
-                  AND b.place < s.place)
 ORDER BY s.ready_at LIMIT 500
 """
 
