@@ -166,7 +166,7 @@ class ChatClient:
             view.text = turn.get("answer") or turn.get("partial") or ""
             view.attempt = turn["attempt"]
             if turn["state"] in ("completed", "failed", "cancelled") and view.ending is None:
-                view.ending = {"type": f"snapshot.{turn['state']}", "data": {"text": turn.get("answer"), **turn}}
+                view.ending = {"type": f"snapshot.{turn['state']}", "data": {**turn, "text": turn.get("answer")}}
 
     def _numbered(self, frame: dict[str, Any]) -> None:
         if frame["epoch"] != self.epoch:
