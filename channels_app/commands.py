@@ -126,11 +126,12 @@ class Commands:
             turn=_existing(turn),
             detail_key=detail_key,
         )
-        if asked.ending is not None:
-            await _try(
-                "cancel not logged",
-                self._reader.append(asked.conversation, asked.ending, fence=asked.fence, cid=asked.cid),
-            )
+        if asked.ending is not None and await _try(
+            "cancel not logged",
+            self._reader.append(asked.conversation, asked.ending, fence=asked.fence, cid=asked.cid),
+        ):
+            # Else the relay would say it again a second later, into a log that may have forgotten it by then.
+            await self._executor.run(turns.ending_told, turn)
         await _try("workers not told", self._redis.publish(self._keys.cancel(), turn.encode()))
         log.info("cancel requested", turn=turn, conversation=asked.conversation)
         return asked
@@ -173,9 +174,11 @@ def _existing(id: str) -> str:
     return id
 
 
-async def _try(failure: str, call: Awaitable[object]) -> None:
+async def _try(failure: str, call: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(_SOON_S):
             await call
     except (RedisError, OSError, TimeoutError) as exc:
         log.warning(failure, reason=type(exc).__name__)
+        return False
+    return True

@@ -153,7 +153,8 @@ class Environment(BaseSettings):
     )
     access_token_s: int = Field(
         900,
-        ge=60,
+        # The warning comes 60 s ahead: a shorter life would warn right after each refresh.
+        ge=120,
         le=86_400,
         validation_alias=_env("SWITCHYARD_ACCESS_TOKEN_S"),
         description="Seconds an access token lives.",

@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+import structlog
 
 from orchestrator import catalogue, ids
 from orchestrator.chat import ending, plan
 from orchestrator.chat.reading import TURN_COLUMNS, turn_shape
-from orchestrator.errors import ConflictError, IdReusedError, InvalidInputError, NotFoundError, TooBigError
+from orchestrator.errors import (
+    ConflictError,
+    IdReusedError,
+    InvalidInputError,
+    NotFoundError,
+    StoreDownError,
+    TooBigError,
+)
 from orchestrator.events import Route, TurnCancelled
-from orchestrator.store import accepting, claiming
+from orchestrator.store import accepting, claiming, dispatching
 from orchestrator.store.engine import json_text, ro, rw
 from orchestrator.store.rows import all_rows, one_row
 
+_logger = structlog.get_logger(__name__)
 TEXT_LIMIT = 8_000
 DEADLINE_DEFAULT_MS, DEADLINE_MIN_MS, DEADLINE_MAX_MS = 120_000, 1_000, 600_000
 
@@ -155,6 +164,14 @@ def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "canc
     if claiming.request_cancel(rw(), turn=turn, tenant=tenant, user=user):
         return made
     raise ConflictError("the turn has ended", detail_key="error.conflict_ended")
+
+
+def ending_told(turn: str) -> None:
+    """Mark a turn's ending as appended, so that the relay leaves it alone; harmless when PostgreSQL is away."""
+    try:
+        dispatching.done_outbox(rw(), kind="ending", keys=[turn])
+    except StoreDownError:
+        _logger.info("ending left to the relay", turn=turn)
 
 
 def read_turn(*, tenant: str, user: str, turn: str) -> dict[str, Any]:

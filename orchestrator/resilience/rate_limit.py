@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+#: Added to what a local bucket tells to wait.
+_SLACK_MS = 10
 #: After Redis failed to answer, the local buckets decide alone for this long.
 _REST_S = 1.0
 _LOCAL_BUCKETS = 20_000
@@ -88,7 +90,10 @@ class RateLimiter:
         # What passes is counted here, too: who floods is refused without asking, and when Redis goes away nobody
         # starts with full buckets.
         local = self._take_local(rates, now)
-        if not local.allowed or now < self._rest_until:
+        if not local.allowed:
+            # Redis counted the same tokens a round trip later: whoever waits as told must be let in there, too.
+            return Verdict(allowed=False, retry_after_ms=local.retry_after_ms + _SLACK_MS)
+        if now < self._rest_until:
             return local
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -104,6 +104,8 @@ def test_statements_for_an_administrator_make_a_weak_role_strong_enough(
     with strong.cursor() as cursor:
         cursor.execute(f"create role {role} login password 'weak'")
         cursor.execute("revoke create on schema public from public")
+        # Another test may have taken the right to connect from PUBLIC.
+        cursor.execute(f'grant connect on database "{make_url(servers.database_url).database}" to {role}')
     weak = make_url(servers.database_url).set(username=role, password="weak").render_as_string(hide_password=False)
     changed = settings.SWITCHYARD.model_copy(update={"database_direct_url": type(settings.SWITCHYARD.jwt_key)(weak)})
     monkeypatch.setattr(settings, "SWITCHYARD", changed)
