@@ -10,7 +10,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings." + os.environ.get("SWITCHYARD_MODE", "dev"))
     from django.core.management import execute_from_command_line
 
-    from settings.env import SettingsError
+    from settings.loading import SettingsError
 
     try:
         execute_from_command_line(sys.argv)

@@ -8,7 +8,7 @@ import socket
 
 import psycopg2
 
-from settings.env import load
+from settings.loading import load
 
 _LIMIT_S = 15
 

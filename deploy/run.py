@@ -19,7 +19,8 @@ from deploy.steps import STEPS, Step, run_steps
 from deploy.supervisor import Supervisor
 from deploy.table import processes
 from deploy.terminal import Terminal
-from settings.env import Environment, SettingsError, load
+from settings.env import Environment
+from settings.loading import SettingsError, load
 
 READY_LIMIT_S = 240.0
 

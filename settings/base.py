@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from settings.env import load
+from settings.loading import load
 
 SWITCHYARD = load()
 BASE_DIR = Path(__file__).resolve().parent.parent

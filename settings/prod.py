@@ -2,7 +2,7 @@
 
 from settings.base import *  # noqa: F403 - Django's own way of layering settings
 from settings.base import SWITCHYARD
-from settings.env import SettingsError
+from settings.loading import SettingsError
 
 if SWITCHYARD.mode != "prod":
     raise SettingsError("settings.prod needs SWITCHYARD_MODE=prod, so that the production checks run")

@@ -18,7 +18,7 @@ from redis import Redis
 from deploy.testservers import EmbeddedServers, embedded_servers
 from orchestrator.log.keys import Keys
 from orchestrator.queues import PROCESSES
-from settings.env import load
+from settings.loading import load
 from tests.stack import CHECKOUT, Stack, running_stack
 
 

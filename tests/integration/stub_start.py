@@ -11,7 +11,7 @@ from deploy.process import Phase, Process
 from deploy.run import Installation
 from deploy.steps import Step
 from deploy.terminal import Terminal
-from settings.env import load
+from settings.loading import load
 
 HERE = Path(__file__).parent
 GATEWAY = """

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from settings.env import VARIABLES, Environment, SettingsError, load
+from settings.env import Environment
+from settings.loading import VARIABLES, SettingsError, load
 
 SECRET = "Value Nobody May See"
 PRODUCTION = {

@@ -30,7 +30,7 @@ from orchestrator.store.engine import rw
 from orchestrator.store.rows import Row, all_rows
 from orchestrator.tenants.models import Tenant, User
 from settings.base import _database
-from settings.env import load
+from settings.loading import load
 
 T = TypeVar("T")
 TIMELINE: dict[str, Any] = {"stages": [], "total_ms": 1, "overhead_ms": 1}
