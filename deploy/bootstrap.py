@@ -41,7 +41,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "run": Command(RUN_EXTRAS, (("python", "-m", "deploy.run"),)),
-    "test": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q"),)),
+    "test": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q", "-m", "not drill"),)),
     "test-fast": Command(
         DEV_EXTRAS,
         (("python", "-m", "pytest", "-q", "-m", "not slow and not browser", "tests/unit", "tests/contract"),),
@@ -56,7 +56,9 @@ COMMANDS = {
         ),
     ),
     "format": Command(DEV_EXTRAS, (("ruff", "check", "--fix", "."), ("ruff", "format", "."))),
-    "drill": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q", "tests/drill"),)),
+    "drill": Command(
+        DEV_EXTRAS, (("python", "-m", "pytest", "-q", "-m", "drill", "tests/drill", "tests/integration"),)
+    ),
     "install": Command(DEV_EXTRAS, ()),
 }
 

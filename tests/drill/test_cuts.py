@@ -6,8 +6,12 @@ import asyncio
 import os
 import random
 
+import pytest
+
 from tests.client import ChatClient, TurnView
 from tests.stack import Stack
+
+pytestmark = pytest.mark.drill
 
 #: The issue's figure is 100; the short drill of CI makes fewer.
 CUTS = int(os.environ.get("DRILL_CUTS", "30"))

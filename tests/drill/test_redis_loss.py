@@ -15,6 +15,8 @@ from orchestrator.store.rows import Row, one_row
 from tests.client import ChatClient, TurnView
 from tests.stack import Stack
 
+pytestmark = pytest.mark.drill
+
 Fault = Callable[[EmbeddedServers, Path], None]
 
 

@@ -523,6 +523,7 @@ async def test_a_token_taken_back_closes_its_sockets_within_five_seconds(
         assert await other.alive()
 
 
+@pytest.mark.drill
 async def test_an_expired_token_is_closed_after_its_grace(gateway: GatewayProcess, person: Person) -> None:
     # Issued so that it is good for two more seconds.
     token = person.token(lifetime_s=60, now=time.time() - 58)
@@ -546,6 +547,7 @@ async def wait_for_state(turn: str, state: str, *, limit_s: float) -> str:
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.drill
 async def test_turns_stop_when_the_last_socket_that_asked_for_it_is_gone_for_ten_seconds(
     gateways: tuple[GatewayProcess, GatewayProcess], person: Person
 ) -> None:
@@ -562,6 +564,7 @@ async def test_turns_stop_when_the_last_socket_that_asked_for_it_is_gone_for_ten
     assert await wait_for_state(turn, "cancelled", limit_s=14) == "cancelled"
 
 
+@pytest.mark.drill
 async def test_turns_go_on_when_nobody_asked_for_them_to_stop(gateway: GatewayProcess, person: Person) -> None:
     async with Client.to(gateway, person) as client:
         conversation = await client.open_new()

@@ -121,6 +121,7 @@ async def test_a_reader_that_does_not_read_costs_little_memory_and_is_closed(
 
 
 @pytest.mark.slow
+@pytest.mark.drill
 async def test_a_flood_of_frames_costs_little_memory(gateway: GatewayProcess, person: Person) -> None:
     before_mb = resident_mb(gateway)
     flood = orjson.dumps({"v": 1, "type": "chat.send", "id": "x", "data": {"text": "y" * 60_000}}).decode()
@@ -162,6 +163,7 @@ def own_servers(tmp_path: Path, platform: EmbeddedServers) -> Iterator[EmbeddedS
 
 
 @pytest.mark.slow
+@pytest.mark.drill
 async def test_a_redis_that_comes_back_empty_is_survived_by_the_socket(
     own_servers: EmbeddedServers, person: Person, tmp_path: Path, keys: Keys
 ) -> None:
@@ -187,6 +189,7 @@ async def test_a_redis_that_comes_back_empty_is_survived_by_the_socket(
 
 
 @pytest.mark.slow
+@pytest.mark.drill
 async def test_a_revocation_is_found_even_while_redis_is_away(
     own_servers: EmbeddedServers, person: Person, tmp_path: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
@@ -207,6 +210,7 @@ async def test_a_revocation_is_found_even_while_redis_is_away(
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
+@pytest.mark.drill
 async def test_a_silent_client_is_closed_after_a_minute_and_a_pinging_one_is_not(
     gateway: GatewayProcess, person: Person
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_second_dispatcher_does_not_lead(own: EmbeddedServers) -> None:
     assert after
 
 
+@pytest.mark.drill
 def test_another_leads_when_the_leaders_session_is_lost(own: EmbeddedServers) -> None:
     first, second = Leader(), Leader()
     first.lead()
@@ -170,6 +171,7 @@ def test_followers_do_not_use_up_the_connections(own: EmbeddedServers) -> None:
     assert direct().pool.checkedout() == 0  # type: ignore[attr-defined]  # a QueuePool
 
 
+@pytest.mark.drill
 def test_overdue_turns_are_ended_while_redis_is_away(
     own: EmbeddedServers, dispatcher: Dispatcher, anna: Person, keys: Keys
 ) -> None:
@@ -220,6 +222,7 @@ def test_the_dispatcher_goes_on_after_the_database_was_away(
     assert took_s < 12
 
 
+@pytest.mark.drill
 def test_overdue_turns_are_ended_while_redis_is_frozen(
     own: EmbeddedServers, dispatcher: Dispatcher, anna: Person
 ) -> None:

@@ -18,7 +18,7 @@ from tests.integration.core import kit
 from tests.integration.core.workers import ANSWER, Desk, about, lines, restarted, running_workers, until
 from tests.stack import Stack
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.drill]
 
 
 @pytest.fixture(scope="module")
