@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
     raise InvalidInputError("this kind of database is not supported", field="url")
 
 
-class _PooledWarehouse:
+class _PooledWarehouse(ABC):
     """What PostgreSQL and MySQL share: the pool, the catalogue's memory, the order of a run."""
 
     dialect: str
@@ -178,20 +179,20 @@ class _PooledWarehouse:
 
     _cleanup: ClassVar[tuple[str, ...]]
 
-    def _on_connect(self, raw: Any, record: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _on_connect(self, raw: Any, record: object) -> None: ...
 
-    def _cancel(self, raw: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _cancel(self, raw: Any) -> None: ...
 
-    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
-        raise NotImplementedError
+    @abstractmethod
+    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table: ...
 
-    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError:
-        raise NotImplementedError
+    @abstractmethod
+    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError: ...
 
-    def _column_type(self, type_name: str) -> ColumnType:
-        raise NotImplementedError
+    @abstractmethod
+    def _column_type(self, type_name: str) -> ColumnType: ...
 
 
 def _collect(
