@@ -93,6 +93,15 @@ class Turn(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["conversation", "created_at"], name="turn_thread"),
             models.Index(fields=["created_at"], condition=Q(state__in=[s.value for s in OPEN_TURNS]), name="turn_open"),
+            # What the dispatcher takes in turn from each tenant.
+            models.Index(
+                fields=["tenant", "created_at"], condition=Q(state=TurnState.QUEUED.value), name="turn_queued"
+            ),
+            models.Index(
+                fields=["conversation", "created_at"],
+                condition=Q(state__in=[s.value for s in OPEN_TURNS]),
+                name="turn_line",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,6 +151,36 @@ class StageRun(models.Model):
     def __str__(self) -> str:
         """Return turn, fence and hop, as in task ids."""
         return f"{self.turn_id}:{self.fence}:{self.hop}"
+
+
+class DeadLetter(models.Model):
+    """A turn that failed for no fault of its user's: set aside with cause and history, to be replayed."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    turn = models.OneToOneField(Turn, on_delete=models.CASCADE, related_name="dead_letter")
+    #: The hop that failed.
+    hop = models.CharField(max_length=12)
+    #: The ending's code.
+    code = models.CharField(max_length=32)
+    #: What an operator reads: why it was given up, without the user's text.
+    cause = models.TextField()
+    #: Every stage of every attempt, the oldest first: hop, attempt, outcome, worker, times, summary.
+    history = models.JSONField(default=list)
+    created_at = models.DateTimeField(db_default=Now())
+    #: The new turn that a replay made; the old one stays as it ended.
+    replayed_as = models.ForeignKey(Turn, null=True, blank=True, on_delete=models.SET_NULL, related_name="replay_of")
+    replayed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Name the table and the list's index."""
+
+        db_table = "switchyard_dead_letter"
+        indexes: ClassVar = [models.Index(fields=["tenant", "-created_at"], name="dead_letter_list")]
+
+    def __str__(self) -> str:
+        """Return the code and the hop."""
+        return f"{self.code} in {self.hop}"
 
 
 class Artifact(models.Model):

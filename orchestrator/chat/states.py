@@ -9,7 +9,9 @@ turn:   queued ──> running ──> completed
 
 stage:  waiting ──> dispatched ──> running ──> done
            │            │             ├──────> failed
-           │            │             └──────> stopped
+           │            │             ├──────> stopped
+           │            │             ├──────> lost         (its worker died; a new attempt follows)
+           │            │             └──────> handed_back  (its worker left; a new attempt follows)
            └────────────┴──────────────────> skipped     (the turn ended first)
 """
 
@@ -39,6 +41,8 @@ class StageState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     STOPPED = "stopped"
+    LOST = "lost"
+    HANDED_BACK = "handed_back"
     SKIPPED = "skipped"
 
 
@@ -56,10 +60,14 @@ TURN_MOVES: Mapping[TurnState, frozenset[TurnState]] = {
 STAGE_MOVES: Mapping[StageState, frozenset[StageState]] = {
     StageState.WAITING: frozenset({StageState.DISPATCHED, StageState.SKIPPED}),
     StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.SKIPPED}),
-    StageState.RUNNING: frozenset({StageState.DONE, StageState.FAILED, StageState.STOPPED}),
+    StageState.RUNNING: frozenset(
+        {StageState.DONE, StageState.FAILED, StageState.STOPPED, StageState.LOST, StageState.HANDED_BACK}
+    ),
     StageState.DONE: frozenset(),
     StageState.FAILED: frozenset(),
     StageState.STOPPED: frozenset(),
+    StageState.LOST: frozenset(),
+    StageState.HANDED_BACK: frozenset(),
     StageState.SKIPPED: frozenset(),
 }
 

@@ -44,6 +44,8 @@ class ProcessRow(models.Model):
     host = models.CharField(max_length=120)
     pid = models.IntegerField()
     queues = models.JSONField(default=list)
+    #: How many stages and jobs it runs at once; 0 where it runs none.
+    slots = models.SmallIntegerField(db_default=0)
     draining = models.BooleanField(db_default=False)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
 import structlog
 
@@ -13,15 +12,15 @@ from orchestrator import catalogue
 from orchestrator.chat import ending
 from orchestrator.chat.plan import Hop
 from orchestrator.errors import (
-    DependencyDownError,
     EngineError,
     OrchestratorError,
     StoppedError,
     StoreDownError,
 )
-from orchestrator.events import Reached, StageStarted, TurnCancelled, TurnFailed
+from orchestrator.events import StageStarted, TurnCancelled, TurnFailed
 from orchestrator.log.turn_log import LostTurnError, TurnLog
 from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.retrying import REACHED
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.publish import HopMessage
 from orchestrator.resilience.deadline import Deadline
@@ -29,18 +28,15 @@ from orchestrator.resilience.retry import next_delay_s, until_answered
 from orchestrator.store import claiming, dispatching
 from orchestrator.store.engine import rw
 
-_T = TypeVar("_T")
 Body = Callable[[Context], Sequence[HopMessage]]
 
 #: A stage that has less left says so instead of starting.
 LEAST_S: Mapping[Hop, float] = {"classify": 0.05, "embed": 0.05, "sql": 0.1, "rag": 0.1, "llm": 0.2}
-TRIES = 3
 #: How long an ending waits for a Redis that is away before the relay takes over.
 SETTLE_S = 1.0
 #: How long a claim waits for PostgreSQL. The dispatcher, whose own connections may be well, sees no reason to send the
 #: message again, and it is gone from the broker once the task ends.
 CLAIM_S = 30.0
-_REACHED: Mapping[Hop, Reached] = {"classify": "gpu", "embed": "gpu", "sql": "sql", "rag": "sql", "llm": "llm"}
 _logger = structlog.get_logger(__name__)
 
 
@@ -103,7 +99,7 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
             )
         )
         if context.stop.is_set():
-            raise StoppedError(_REACHED[context.hop])
+            raise StoppedError(REACHED[context.hop])
         context.deadline.require(LEAST_S[context.hop], stage=context.stage)
         rest = body(context)
     except LostTurnError as exc:
@@ -119,29 +115,6 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
         _logger.info("stage done", queue_wait_ms=int(context.row["queue_wait_ms"]), duration_ms=context.duration_ms())
         return rest
     return None
-
-
-def with_retries(context: Context, work: Callable[[], _T]) -> _T:
-    """Do `work`, trying again after a passing failure of a dependency while time is left.
-
-    In place, holding the slot: waits are short, and a message with a countdown would leave the row's claim behind.
-
-    Raises:
-        OrchestratorError: what `work` raised the last time, or at once when trying again can't help.
-    """
-    rng, delay_s = random.Random(), 0.2
-    for attempt in range(1, TRIES + 1):
-        try:
-            return work()
-        except (DependencyDownError, EngineError) as exc:
-            passing = exc.transient if isinstance(exc, EngineError) else exc.retryable
-            delay_s = next_delay_s(delay_s, base_s=0.2, cap_s=2.0, rng=rng)
-            if not passing or attempt == TRIES or context.deadline.remaining_s() < delay_s + 1:
-                raise
-            _logger.warning("trying again", attempt=attempt, delay_s=round(delay_s, 2), error=str(exc))
-            if context.stop.wait(delay_s):
-                raise StoppedError(_REACHED[context.hop]) from exc
-    raise AssertionError("unreachable: the last try returns or raises")
 
 
 def end(context: Context, event: ending.Ending, *, summary: str = "") -> bool:

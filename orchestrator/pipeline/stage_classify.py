@@ -13,7 +13,7 @@ from orchestrator.events import Route, TurnRouted
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.run_stage import with_retries
+from orchestrator.pipeline.retrying import with_retries
 from orchestrator.publish import HopMessage
 from orchestrator.queues import QUEUES
 from orchestrator.store import claiming

@@ -11,7 +11,8 @@ from orchestrator.errors import EngineError, StoppedError
 from orchestrator.events import MessageCompleted, MessageStarted
 from orchestrator.pipeline.citations import cite
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.run_stage import end, with_retries
+from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import end
 from orchestrator.pipeline.semantic.lexicon import Lexicon
 from orchestrator.pipeline.semantic.offer import offers
 from orchestrator.pipeline.semantic.texts import quoted

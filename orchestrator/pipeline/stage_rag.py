@@ -12,7 +12,7 @@ from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.rag_answer import find_passages
-from orchestrator.pipeline.run_stage import with_retries
+from orchestrator.pipeline.retrying import with_retries
 from orchestrator.publish import HopMessage
 from orchestrator.store import claiming
 from orchestrator.store.engine import rw

@@ -15,7 +15,7 @@ from orchestrator.errors import NoAnswerError
 from orchestrator.events import ArtifactReady
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.run_stage import with_retries
+from orchestrator.pipeline.retrying import with_retries
 from orchestrator.pipeline.sql_answer import answer_sql
 from orchestrator.pipeline.warehouses import Connected
 from orchestrator.publish import HopMessage

@@ -30,7 +30,8 @@ from orchestrator.log.keys import Keys
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.run_stage import end, run_stage, with_retries
+from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import end, run_stage
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.publish import HopMessage
 from orchestrator.store.engine import rw
