@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import orjson
 import structlog
+from sqlalchemy import Connection
 
 from orchestrator import catalogue, ids
 from orchestrator.chat import ending, plan
@@ -75,8 +76,12 @@ class CancelRequested:
     ending: TurnCancelled | None
 
 
-def accept(new: NewTurn) -> Accepted:
+def accept(new: NewTurn, *, within: Connection | None = None) -> Accepted:
     """Commit a turn, or return the one its idempotency key stands for.
+
+    Args:
+        new: the question.
+        within: a transaction that the turn is to be part of; then without an idempotency key.
 
     Raises:
         InvalidInputError: the text is empty or a bound is broken.
@@ -114,7 +119,7 @@ def accept(new: NewTurn) -> Accepted:
         "title": text[:80],
         "hops": json_text([{"hop": h, "place": i, "queue": plan.QUEUE_OF[h]} for i, h in enumerate((first, *rest))]),
     }
-    row = accepting.accept(rw(), **values)
+    row = accepting.accept(within or rw(), **values)
     if not row["known"]:
         raise NotFoundError("no such conversation")
     if row["turn"] is not None:

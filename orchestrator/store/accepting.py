@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from orchestrator.store.rows import Row, one_row
 
@@ -43,12 +43,12 @@ FROM switchyard_turn WHERE tenant_id = :tenant AND user_id = :user AND client_id
 FREE_CLIENT_ID = "UPDATE switchyard_turn SET client_id = NULL WHERE id = :turn AND client_id = :client_id"
 
 
-def accept(engine: Engine, **values: object) -> Row:
+def accept(where: Engine | Connection, **values: object) -> Row:
     """Insert a turn and its first hops in one statement.
 
     `known`: conversation and parent are theirs; `turn` is null when the key is taken.
     """
-    row = one_row(engine, ACCEPT, **values)
+    row = one_row(where, ACCEPT, **values)
     if row is None:
         raise RuntimeError("ACCEPT always answers one row")
     return row
