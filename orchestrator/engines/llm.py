@@ -51,6 +51,10 @@ class Material:
     alternatives: tuple[Route, ...] = ()
     #: What the tenant's data can answer, in the user's language: measures, documents.
     abilities: tuple[str, ...] = ()
+    #: One for each effect: a server that sees it twice was asked for the same answer again. Empty: not told.
+    key: str = ""
+    #: One for each claim of the stage, so that its own repeats can be told from somebody else's. Empty: not told.
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

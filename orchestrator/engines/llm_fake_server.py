@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -60,6 +61,20 @@ class Behaviour(StrEnum):
     STRICT = "strict"
 
 
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """One completion request as the server saw it."""
+
+    #: Seconds since the epoch.
+    at_s: float
+    #: Its `Idempotency-Key` and `X-Client-Request-Id`, empty where it had none.
+    key: str
+    request: str
+    behaviour: Behaviour
+    #: Whether the answer went out to its last byte.
+    whole: bool = False
+
+
 class FakeServer:
     """The server in threads of this process; a context manager.
 
@@ -87,6 +102,8 @@ class FakeServer:
         self.requests: list[Json] = []
         #: The key that each of them came with.
         self.keys: list[str] = []
+        #: What became of each of them.
+        self.asked: list[Asked] = []
         #: Set when a client left in the middle of an answer.
         self.disconnected = threading.Event()
         #: Set when the first token went out, and when a request came that gets none.
@@ -162,9 +179,17 @@ class _Handler(BaseHTTPRequestHandler):
         model = str(body.get("model", ""))
         named = model.removeprefix(_PREFIX)
         behaviour = Behaviour(named) if named in set(Behaviour) and named != model else fake.behaviour
+        asked = Asked(
+            at_s=time.time(),
+            key=self.headers.get("idempotency-key", ""),
+            request=self.headers.get("x-client-request-id", ""),
+            behaviour=behaviour,
+        )
+        fake.asked.append(asked)
         try:
             if not self._refuse(behaviour, body):
                 self._stream(behaviour, body)
+                asked.whole = True
         except _CutError:
             self.close_connection = True
         except (_LeftError, OSError):

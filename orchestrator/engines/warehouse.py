@@ -36,13 +36,15 @@ Catalogue = Mapping[str, tuple[Column, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one statement may cost."""
+    """What one statement may cost, and whose it is."""
 
     rows: int = 1_000
     bytes: int = 2_000_000
     timeout_s: float = 10.0
     #: EXPLAIN's total cost above which a statement is refused; ignored where the engine can't say.
     cost: float = 5_000_000.0
+    #: What the server's administrator sees it run as, where the engine can say (`application_name`); ASCII, 63 at most.
+    run_as: str = ""
 
 
 class Warehouse(Protocol):

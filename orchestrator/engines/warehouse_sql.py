@@ -6,6 +6,7 @@ written out here, because what is sent must be exactly a read-only block, one st
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -41,6 +42,8 @@ log = structlog.get_logger(__name__)
 CATALOGUE_TTL_S: Final = 300.0
 #: Rows of one round trip; small, so that the cap on bytes is met before memory is.
 BATCH_ROWS: Final = 100
+#: What an `application_name` may hold; PostgreSQL cuts longer ones.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_:.-]{1,63}")
 
 
 class Cursor(Protocol):
@@ -257,7 +260,7 @@ class PostgresWarehouse(_PooledWarehouse):
                 f"BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL lock_timeout = 1000; "
                 f"SET LOCAL idle_in_transaction_session_timeout = {timeout_ms + 5_000}; "
                 "SET LOCAL work_mem = '32MB'; SET LOCAL cursor_tuple_fraction = 1; "
-                "SET LOCAL standard_conforming_strings = on"
+                f"SET LOCAL standard_conforming_strings = on{_named(limits.run_as)}"
             )
             cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
             if float(cursor.fetchall()[0][0][0]["Plan"]["Total Cost"]) > limits.cost:
@@ -295,6 +298,13 @@ class PostgresWarehouse(_PooledWarehouse):
 
     def _column_type(self, type_name: str) -> ColumnType:
         return POSTGRES_NAMES.get(type_name, "other")
+
+
+def _named(run_as: str) -> str:
+    # Put into the text, so nothing but what our own ids are made of may pass.
+    if not _PLAIN.fullmatch(run_as):
+        return ""
+    return f"; SET LOCAL application_name = '{run_as}'"
 
 
 class MysqlWarehouse(_PooledWarehouse):

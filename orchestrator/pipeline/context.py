@@ -41,6 +41,11 @@ class Context:
         return int(self.row["fence"])
 
     @property
+    def claim(self) -> str:
+        """Return at most 12 characters that tell this claim of the hop from any other: whose it is, and when."""
+        return f"{self.runtime.incarnation[-4:]}{int(self.claimed_at_s * 1e6) & 0xFFFF_FFFF:x}"
+
+    @property
     def stage(self) -> StageName:
         """Return what users call this hop."""
         return plan.STAGE_OF[self.hop]

@@ -113,6 +113,8 @@ def material_of(context: Context, artifacts: Sequence[Row], connected: Connected
         ),
         alternatives=tuple(ask_back or ()),
         abilities=abilities(context.language, connected) if context.route == "chat" else (),
+        key=f"{context.turn}:{context.fence}:llm",
+        claim=context.claim,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
             layer=connected.layer,
             warehouse=connected.warehouse,
             llm=llm,
-            limits=limits(),
+            limits=replace(limits(), run_as=f"switchyard:{context.turn}:{context.fence}:{context.claim}"),
             deadline=context.deadline,
             stop=context.stop,
         ),

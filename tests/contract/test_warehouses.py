@@ -278,6 +278,22 @@ def test_postgres_forgets_what_a_statement_set(postgres: PostgresWarehouse) -> N
     assert postgres.run(show, limits=LIMITS, stop=Stop()).rows == (("switchyard-warehouse",),)
 
 
+def test_postgres_shows_its_administrator_whose_statement_it_is(postgres: PostgresWarehouse) -> None:
+    limits = replace(LIMITS, run_as="switchyard:turn_01:1")
+
+    table = postgres.run("SELECT current_setting('application_name') AS name", limits=limits, stop=Stop())
+
+    assert table.rows == (("switchyard:turn_01:1",),)
+
+
+def test_postgres_takes_no_statement_for_a_name(postgres: PostgresWarehouse) -> None:
+    limits = replace(LIMITS, run_as="x'; SET statement_timeout = 0; --")
+
+    table = postgres.run("SELECT current_setting('application_name') AS name", limits=limits, stop=Stop())
+
+    assert table.rows == (("switchyard-warehouse",),)
+
+
 def test_a_postgres_that_is_not_there_is_down() -> None:
     warehouse = open_warehouse("postgresql://nobody:pw@127.0.0.1:1/nothing")
 

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -191,6 +192,14 @@ def test_the_turns_deadline_wins_over_the_models_limits(server: FakeServer) -> N
     assert 0.25 < time.monotonic() - start < 0.9
     assert caught.value.remaining_ms == 0
     assert server.disconnected.wait(1)
+
+
+def test_the_server_is_told_which_effect_and_which_claim_it_is(server: FakeServer) -> None:
+    asking = replace(MATERIAL, key="turn_1:1:llm", claim="a7")
+
+    list(model_at(server, Behaviour.NORMAL).write(asking, deadline=Deadline.after_ms(10_000), stop=Stop()))
+
+    assert [(asked.key, asked.request) for asked in server.asked] == [("turn_1:1:llm", "turn_1:1:llm:a7")]
 
 
 def test_closing_the_stream_early_disconnects(server: FakeServer) -> None:
