@@ -9,19 +9,40 @@ Start them from the main thread: the kernel ends them when the thread that start
 
 import contextlib
 import os
+import random
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from deploy.process import Process, spawn_command
-from deploy.servers import free_port, wait_until
+from deploy.servers import LOOPBACK, ServerStartError, free_port, wait_until
 from deploy.servers_postgres import PostgresServer
 from deploy.servers_redis import RedisServer
+
+#: Below what kernels give to outgoing connections: a port from there may be taken while its server is down.
+_QUIET_PORTS = range(20_000, 26_900)
+#: A killed PostgreSQL's children hold its shared memory for a moment longer.
+_START_TRIES = 20
+
+
+def quiet_port() -> int:
+    """Return a free port that no outgoing connection will be given while its server is down."""
+    for port in random.sample(_QUIET_PORTS, 200):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port among 200")
 
 
 @dataclass(slots=True)
@@ -29,6 +50,8 @@ class Handle:
     """One server that a test may stop, kill and start again on the same port and files."""
 
     server: PostgresServer | RedisServer
+    #: Further arguments of its command.
+    arguments: tuple[str, ...] = ()
     _running: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _log: IO[bytes] | None = field(default=None, init=False)
 
@@ -43,9 +66,25 @@ class Handle:
         return self._running is not None and self._running.poll() is None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers.
+
+        Raises:
+            ServerStartError: it does not.
+        """
+        for left in reversed(range(_START_TRIES)):
+            try:
+                self._start_once()
+            except ServerStartError:
+                if self.running or not left:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
+
+    def _start_once(self) -> None:
         self.server.prepare()
         process: Process = self.server.process()
+        process = replace(process, command=(*process.command, *self.arguments))
         with self.server.log.open("ab") as log:
             running = subprocess.Popen(
                 spawn_command(process),
@@ -142,29 +181,51 @@ class EmbeddedServers:
 @contextlib.contextmanager
 def embedded_servers(folder: Path) -> Iterator[EmbeddedServers]:
     """Run both servers with fresh files under `folder` and remove them at the end."""
+    with (
+        embedded_postgres(folder, port=free_port()) as postgres,
+        embedded_redis(folder, port=free_port()) as redis,
+    ):
+        yield EmbeddedServers(postgres=postgres, redis=redis)
+
+
+@contextlib.contextmanager
+def embedded_postgres(
+    folder: Path, *, port: int, name: str = "postgres", settings: Mapping[str, str] | None = None
+) -> Iterator[Handle]:
+    """Run a PostgreSQL with fresh files, which logs to `<name>.log` in `folder`, and remove the files at the end.
+
+    `settings` override its own. Without `synchronous_commit` a crash of it loses its last commits.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         # Root's PostgreSQL is another user, who cannot pass through pytest's private folders.
         parent = Path(tempfile.gettempdir()) if os.geteuid() == 0 else folder
         home = Path(tempfile.mkdtemp(dir=parent, prefix="switchyard-pg-"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
-        database = PostgresServer(
+        server = PostgresServer(
             home=home,
-            port=free_port(),
+            port=port,
             superuser_password=secrets.token_urlsafe(12),
             password=secrets.token_urlsafe(12),
-            log=folder / "postgres.log",
+            log=folder / f"{name}.log",
             install_id="test",
             durable=False,
         )
-        postgres = Handle(database)
-        redis = RedisHandle(
-            RedisServer(
-                home=folder / "redis", port=free_port(), password=secrets.token_urlsafe(12), log=folder / "redis.log"
-            )
-        )
-        for handle in (postgres, redis):
-            stack.callback(handle.stop)
-            handle.start()
-        database.ensure_database()
-        yield EmbeddedServers(postgres=postgres, redis=redis)
+        arguments = [part for name, value in (settings or {}).items() for part in ("-c", f"{name}={value}")]
+        postgres = Handle(server, tuple(arguments))
+        stack.callback(postgres.stop)
+        postgres.start()
+        server.ensure_database()
+        yield postgres
+
+
+@contextlib.contextmanager
+def embedded_redis(folder: Path, *, port: int) -> Iterator[RedisHandle]:
+    """Run a Redis with fresh files, which logs to `redis.log` in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = RedisServer(home=folder / "redis", port=port, password=secrets.token_urlsafe(12), log=folder / "redis.log")
+    redis = RedisHandle(server)
+    with contextlib.ExitStack() as stack:
+        stack.callback(redis.stop)
+        redis.start()
+        yield redis
