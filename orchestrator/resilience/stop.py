@@ -19,16 +19,23 @@ class Stop:
         self._lock = threading.Lock()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._next = 0
+        self._leaving = False
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the process leaves and somebody else should go on; False when a user's stop came first."""
+        return self._leaving
 
     def is_set(self) -> bool:
         """Return whether the work should end."""
         return self._event.is_set()
 
-    def set(self) -> None:
-        """Switch on and run the registered interrupts once; a second call does nothing."""
+    def set(self, *, leaving: bool = False) -> None:
+        """Switch on and run the registered interrupts once; a second call does nothing, whoever makes it."""
         with self._lock:
             if self._event.is_set():
                 return
+            self._leaving = leaving
             self._event.set()
             callbacks = list(self._callbacks.values())
             # Under the lock: an engine that leaves `interrupts` meanwhile waits here, so that its connection

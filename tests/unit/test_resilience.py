@@ -178,3 +178,53 @@ def test_one_stage_that_leaves_does_not_take_its_sibling_along() -> None:
         reached = stays.is_set()
 
     assert reached
+
+
+def test_whoever_leaves_stops_everything_and_says_so() -> None:
+    registry = StopRegistry()
+    with registry.running("trn_1") as first, registry.running("job_1") as second:
+        stopped = registry.leave()
+
+    assert stopped == 2
+    assert [(stop.is_set(), stop.leaving) for stop in (first, second)] == [(True, True), (True, True)]
+
+
+def test_what_begins_after_leaving_is_stopped_at_once() -> None:
+    registry = StopRegistry()
+    registry.leave()
+
+    with registry.running("trn_1") as stop:
+        state = (stop.is_set(), stop.leaving)
+
+    assert state == (True, True)
+
+
+def test_a_users_stop_that_came_first_is_no_leaving() -> None:
+    registry = StopRegistry()
+    with registry.running("trn_1") as stop:
+        registry.stop("trn_1")
+        registry.leave()
+
+    assert stop.is_set()
+    assert not stop.leaving
+
+
+def test_a_users_stop_that_comes_later_does_not_hide_the_leaving() -> None:
+    registry = StopRegistry()
+    with registry.running("trn_1") as stop:
+        registry.leave()
+        registry.stop("trn_1")
+
+    assert stop.leaving
+
+
+def _fail() -> None:
+    raise RuntimeError("the connection is gone")
+
+
+def test_an_interrupt_that_fails_does_not_keep_the_others() -> None:
+    registry = StopRegistry()
+    with registry.running("trn_1") as broken, registry.running("trn_2") as other, broken.interrupts(_fail):
+        registry.leave()
+
+    assert other.leaving
