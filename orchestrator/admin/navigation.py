@@ -16,6 +16,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Turns", "timeline", "chat_turn"),
             ("Artifacts", "table_chart", "chat_artifact"),
             ("Jobs", "precision_manufacturing", "automation_job"),
+            ("Dead letters", "unsubscribe", "chat_deadletter"),
         ),
     ),
     (

@@ -98,9 +98,9 @@ def _tone(state: str) -> Tone:
     match state:
         case "done":
             return "done"
-        case "failed":
+        case "failed" | "lost":
             return "failed"
-        case "stopped" | "skipped":
+        case "stopped" | "skipped" | "handed_back":
             return "stopped"
         case _:
             return "running"
