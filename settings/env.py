@@ -104,6 +104,14 @@ class Environment(BaseSettings):
         validation_alias=_env("SWITCHYARD_BROKER_URL", "broker_url"),
         description="Celery's broker. Default: `REDIS_URL`.",
     )
+    drain_s: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        validation_alias=_env("SWITCHYARD_DRAIN_S"),
+        description="How long a worker that is told to stop lets its stages and jobs run on before it hands them back. "
+        "It is killed 5 s after that.",
+    )
     key_prefix: str = Field(
         "switchyard",
         pattern=r"^[a-z0-9-]{1,32}$",
@@ -298,7 +306,8 @@ class Environment(BaseSettings):
     llm_script: str = Field(
         "",
         validation_alias=_env("SWITCHYARD_LLM_SCRIPT"),
-        description="What the scripted writer plays, instead of any model (tests, load).",
+        description="What the scripted writer plays, instead of any model (tests, load); "
+        "`http_routes=sql` in it leaves those routes to `SWITCHYARD_LLM_BASE_URL`.",
     )
     delta_ms: int = Field(
         30,

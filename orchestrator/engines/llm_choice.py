@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Final
 
 import structlog
 
@@ -12,9 +13,12 @@ from orchestrator.engines.llm import LanguageModel
 from orchestrator.engines.llm_builtin import BuiltinModel
 from orchestrator.engines.llm_http import HttpModel
 from orchestrator.engines.llm_http_stream import Timeouts
+from orchestrator.engines.llm_routed import RoutedModel
 from orchestrator.engines.llm_scripted import ScriptedModel
+from orchestrator.events import ROUTES
 
 log = structlog.get_logger(__name__)
+_HTTP_ROUTES: Final = "http_routes="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,8 @@ class LlmConfig:
     #: A directory that `transformers serve` serves on `serve_port`.
     model_dir: str = ""
     serve_port: int = 8090
-    #: `ScriptedModel.from_script`'s text; tests only, wins over everything.
+    #: `ScriptedModel.from_script`'s text; tests only, wins over everything. `http_routes=sql,rag` in it leaves these
+    #: routes to the server at `base_url`.
     scripted: str = ""
     #: The built-in writer's pause between pieces.
     pace_s: float = 0.0
@@ -44,9 +49,9 @@ def choose(config: LlmConfig) -> LanguageModel:
         ValueError: the script can't be read.
     """
     if config.scripted:
-        return ScriptedModel.from_script(config.scripted)
+        return _scripted(config)
     if config.base_url and config.model:
-        return HttpModel(base_url=config.base_url, model=config.model, api_key=config.api_key, timeouts=config.timeouts)
+        return _http(config)
     if config.model_dir:
         # The server is pinned to the very text it was started with. No key: it asks for none.
         return HttpModel(
@@ -59,3 +64,19 @@ def choose(config: LlmConfig) -> LanguageModel:
     if config.base_url:
         log.warning("llm.no_model_named", missing="SWITCHYARD_LLM_MODEL", used="builtin")
     return BuiltinModel(pace_s=config.pace_s)
+
+
+def _http(config: LlmConfig) -> HttpModel:
+    return HttpModel(base_url=config.base_url, model=config.model, api_key=config.api_key, timeouts=config.timeouts)
+
+
+def _scripted(config: LlmConfig) -> LanguageModel:
+    words = config.scripted.split()
+    handed = [word.removeprefix(_HTTP_ROUTES).split(",") for word in words if word.startswith(_HTTP_ROUTES)]
+    model = ScriptedModel.from_script(" ".join(word for word in words if not word.startswith(_HTTP_ROUTES)))
+    if not handed:
+        return model
+    routes = [route for route in ROUTES if route in handed[-1]]
+    if len(routes) != len(handed[-1]) or not (config.base_url and config.model):
+        raise ValueError("the script's http_routes needs names of routes, and a server's address and model")
+    return RoutedModel(usual=model, other=_http(config), routes=frozenset(routes))

@@ -2,7 +2,9 @@
 
 `python -m orchestrator.engines.llm_fake_server --port 27000` runs it alone. The
 behaviour is the server's default, or the request's own where its model is named
-`fake:<behaviour>`.
+`fake:<behaviour>`. `POST /control` with `{"behaviour": "stall"}` changes the
+default while it runs, `GET /control?after=7` lists what was asked after the
+first 7 requests.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
 
 ANSWER: Final = "The kitchen closes at **23:00** on weekdays [1]. On Saturdays it stays open until midnight [2]."
 _PREFIX: Final = "fake:"
@@ -166,14 +169,23 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet: what came is in `FakeServer.requests`."""
 
     def do_GET(self) -> None:
-        if self.path == "/health":
+        address = urlsplit(self.path)
+        if address.path == "/health":
             self._json(200, {"status": "ok"})
+        elif address.path == "/control":
+            after = int(parse_qs(address.query).get("after", ["0"])[0])
+            fake = self.server.fake
+            self._json(200, {"behaviour": fake.behaviour, "asked": [asdict(one) for one in fake.asked[after:]]})
         else:
             self._json(404, _error("no such page", "not_found"))
 
     def do_POST(self) -> None:
         fake = self.server.fake
         body: Json = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))))
+        if self.path == "/control":
+            fake.behaviour = Behaviour(body["behaviour"])
+            self._json(200, {"behaviour": fake.behaviour})
+            return
         fake.requests.append(body)
         fake.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
         model = str(body.get("model", ""))

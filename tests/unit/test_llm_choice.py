@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from orchestrator.engines.llm import Material
+from orchestrator.engines.llm import LanguageModel, Material, Piece
 from orchestrator.engines.llm_choice import LlmConfig, choose
+from orchestrator.engines.llm_fake_server import FakeServer
 from orchestrator.engines.llm_http import HttpModel
 from orchestrator.engines.llm_scripted import ScriptedModel
 from orchestrator.engines.llm_serve import serve_command
 from orchestrator.errors import DeadlineExceededError
+from orchestrator.events import Route
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 
 ADDRESS = "http://127.0.0.1:9/v1"
+ROUTES_ASKED: tuple[Route, ...] = ("chat", "sql")
+
+
+def written(model: LanguageModel, route: Route) -> Iterator[Piece]:
+    material = Material(question="?", language="en", route=route, tenant_name="T")
+    return model.write(material, deadline=Deadline.after_ms(5_000), stop=Stop())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +75,21 @@ def test_a_script_is_played_to_its_failure() -> None:
     assert heard == ["word1 ", "word2 "]
     with pytest.raises(DeadlineExceededError):
         next(pieces)
+
+
+def test_a_script_may_leave_some_routes_to_a_server() -> None:
+    with FakeServer(answer="From the server.") as server:
+        model = choose(LlmConfig(scripted="pieces=2 http_routes=sql", base_url=server.base_url, model="fake:normal"))
+
+        texts = ["".join(piece.text for piece in written(model, route)) for route in ROUTES_ASKED]
+
+    assert texts == ["word1 word2 ", "From the server."]
+
+
+@pytest.mark.parametrize("script", ["http_routes=sql", "http_routes=dinner", "http_routes="])
+def test_routes_that_no_server_could_write_for_are_refused(script: str) -> None:
+    with pytest.raises(ValueError, match="http_routes"):
+        choose(LlmConfig(scripted=script))
 
 
 @pytest.mark.parametrize("script", ["speed=3", "pieces", "failure=fire"])

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from orchestrator.engines.llm import Material, Piece
@@ -258,3 +259,15 @@ def test_another_programs_key_is_not_sent_along(server: FakeServer, monkeypatch:
     failure_of(model)
 
     assert server.keys == ["none"]
+
+
+def test_a_server_of_its_own_is_told_how_to_behave_and_tells_what_it_was_asked(server: FakeServer) -> None:
+    control = server.base_url.replace("/v1", "/control")
+    list(HttpModel(base_url=server.base_url, model="m").write(MATERIAL, deadline=Deadline.after_ms(5_000), stop=Stop()))
+
+    told = httpx.post(control, json={"behaviour": "error_500"}).json()
+
+    assert told == {"behaviour": "error_500"}
+    assert server.behaviour is Behaviour.ERROR_500
+    assert [one["whole"] for one in httpx.get(control).json()["asked"]] == [True]
+    assert httpx.get(control, params={"after": 1}).json()["asked"] == []
