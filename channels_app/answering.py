@@ -20,7 +20,14 @@ from channels_app.commands import Caller, store_down
 from channels_app.cursor import Look
 from channels_app.gateway import RECHECK_S
 from channels_app.presence import Seat
-from channels_app.protocol import CancelPayload, OnDisconnect, OpenPayload, RefreshPayload, SendPayload
+from channels_app.protocol import (
+    CancelPayload,
+    OnDisconnect,
+    OpenPayload,
+    RefreshPayload,
+    RegeneratePayload,
+    SendPayload,
+)
 from orchestrator.errors import EngineError, ForbiddenError, OrchestratorError
 
 if TYPE_CHECKING:
@@ -91,6 +98,17 @@ class Answering:
                     route=question.route,
                     deadline_ms=question.deadline_ms,
                     on_disconnect=mode,
+                    when_busy=question.when_busy,
+                )
+                self._done(command, turn=accepted.turn, duplicate=accepted.duplicate)
+            case RegeneratePayload() as again:
+                accepted = await commands.regenerate(
+                    self._caller,
+                    turn=again.turn,
+                    conversation=frame.conversation,
+                    text=again.text,
+                    client_id=frame.id,
+                    cid=command.cid,
                 )
                 self._done(command, turn=accepted.turn, duplicate=accepted.duplicate)
             case CancelPayload() as stop:

@@ -17,15 +17,17 @@ from redis.exceptions import RedisError
 
 from channels_app.connection import Admitted
 from channels_app.executor import Executor
-from channels_app.protocol import OnDisconnect
+from channels_app.protocol import OnDisconnect, WhenBusy
 from orchestrator.chat import conversations, turns
 from orchestrator.chat.turns import Accepted, CancelRequested, NewTurn
-from orchestrator.errors import ConflictError, NotFoundError, StoreDownError
+from orchestrator.errors import ConflictError, NotFoundError, OrchestratorError, StoreDownError
 from orchestrator.events import Route, TurnAccepted
 from orchestrator.log.keys import Keys
 from orchestrator.log.reader import LogReader
 
 _SOON_S = 2.0
+#: Nobody was there for longer than this: whoever asked since has come back, and a stop from before is not for them.
+_JUST_ASKED_S = 5.0
 #: What an id can look like; anything else can't exist, and some of it (NUL) the database would not even look up.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -76,10 +78,12 @@ class Commands:
         route: Route | None = None,
         deadline_ms: int | None = None,
         on_disconnect: OnDisconnect = "continue",
+        when_busy: WhenBusy = "enqueue",
     ) -> Accepted:
         """Commit a turn, put it into the log and wake the dispatcher.
 
         Raises:
+            BusyError: `when_busy` is `reject` and the conversation has an open turn.
             NotFoundError: the conversation is not the caller's.
             IdReusedError: `client_id` came before with another question.
             InvalidInputError, TooBigError: the question is not acceptable.
@@ -98,18 +102,58 @@ class Commands:
                 route=route,
                 deadline_ms=deadline_ms,
                 on_disconnect=on_disconnect,
+                when_busy=when_busy,
             ),
         )
-        if not accepted.duplicate:
-            event = TurnAccepted(turn=accepted.turn, text=text.strip(), user=caller.user)
-            await _try("turn not announced", self._announce(accepted, event, cid))
-            log.info("turn accepted", turn=accepted.turn, conversation=conversation)
+        # Beside the announcement: the earlier answer is to stop now, and the new one is not to wait for that.
+        await asyncio.gather(
+            self._follow(caller, accepted, cid), *(self._interrupt(caller, turn) for turn in accepted.interrupted)
+        )
         return accepted
+
+    async def regenerate(
+        self, caller: Caller, *, turn: str, conversation: str | None, text: str | None, client_id: str | None, cid: str
+    ) -> Accepted:
+        """Commit a new turn in place of an earlier one, which stays; then as `send`.
+
+        Raises:
+            NotFoundError: the turn is not the caller's, or not of the conversation that is named.
+            IdReusedError, InvalidInputError, TooBigError, StoreDownError: as for `send`.
+        """
+        accepted = await self._executor.run(
+            turns.ask_again,
+            tenant=caller.tenant,
+            user=caller.user,
+            turn=_existing(turn),
+            conversation=conversation,
+            text=text,
+            client_id=client_id,
+            language=caller.language,
+            cid=cid,
+        )
+        await self._follow(caller, accepted, cid)
+        return accepted
+
+    async def _follow(self, caller: Caller, accepted: Accepted, cid: str) -> None:
+        if accepted.duplicate:
+            return
+        event = TurnAccepted(turn=accepted.turn, text=accepted.text, user=caller.user, parent=accepted.parent)
+        await _try("turn not announced", self._announce(accepted, event, cid))
+        log.info("turn accepted", turn=accepted.turn, conversation=accepted.conversation)
 
     async def _announce(self, accepted: Accepted, event: TurnAccepted, cid: str) -> None:
         # Before the wake-up: the dispatcher's own events must find the turn's first one in the log.
         await self._reader.append(accepted.conversation, event, fence=accepted.fence, cid=cid)
         await self._redis.publish(self._keys.wake(), b"1")
+
+    async def _interrupt(self, caller: Caller, turn: str) -> None:
+        try:
+            await self.cancel(caller, turn, detail_key="cancelled.interrupted")
+        except ConflictError:
+            return  # it ended meanwhile
+        except OrchestratorError as exc:
+            # The wish is in the row: the sweep or the worker's heartbeat finds it.
+            log.warning("interrupt not hastened", turn=turn, code=exc.code)
 
     async def cancel(self, caller: Caller, turn: str, *, detail_key: str = "cancelled.by_user") -> CancelRequested:
         """Stop a turn: at once when it is queued, else as soon as whoever runs it hears of it.
@@ -137,26 +181,23 @@ class Commands:
         return asked
 
     async def cancel_open_turns(self, caller: Caller, conversation: str) -> int:
-        """Stop every turn of a conversation that has not ended; return how many.
+        """Stop every turn of a conversation that has not ended, the youngest excepted; return how many.
 
         Raises:
-            NotFoundError: the conversation is not the caller's.
             StoreDownError: PostgreSQL does not answer.
         """
-        rows = await self._executor.run(
-            conversations.snapshot_rows,
+        found = await self._executor.run(
+            turns.left_open,
             tenant=caller.tenant,
             user=caller.user,
             conversation=conversation,
-            limit=50,
-            before=None,
+            older_than_s=_JUST_ASKED_S,
         )
         told = 0
-        for turn in rows["turns"]:
-            if turn["state"] not in ("queued", "running", "waiting_for_user"):
-                continue
+        # The latest first: while the oldest runs, none of them begins.
+        for turn in reversed(found):
             try:
-                await self.cancel(caller, turn["id"], detail_key="cancelled.disconnected")
+                await self.cancel(caller, turn, detail_key="cancelled.disconnected")
             except (ConflictError, NotFoundError):
                 continue  # it ended meanwhile
             told += 1

@@ -16,7 +16,7 @@ Say = Callable[[OrchestratorError], str]
 HEARTBEAT_MS = 30_000
 TIMEOUT_MS = 60_000
 #: What of the contract this server does beyond sending and receiving.
-FEATURES = ("resume", "cancel", "on_disconnect", "auth.refresh")
+FEATURES = ("resume", "cancel", "when_busy", "regenerate", "on_disconnect", "auth.refresh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

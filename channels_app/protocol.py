@@ -23,6 +23,7 @@ MAX_TEXT = 8_000
 MAX_ID = 200
 
 OnDisconnect = Literal["continue", "cancel"]
+WhenBusy = Literal["enqueue", "reject", "interrupt"]
 
 
 class _Payload(BaseModel):
@@ -43,7 +44,7 @@ class SendPayload(_Payload):
 
     text: str
     deadline_ms: int | None = Field(None, ge=1_000, le=600_000)
-    when_busy: Literal["enqueue", "reject", "interrupt"] = "enqueue"
+    when_busy: WhenBusy = "enqueue"
     route: Route | None = None
 
 
@@ -51,6 +52,13 @@ class CancelPayload(_Payload):
     """`chat.cancel`: stop a turn."""
 
     turn: str
+
+
+class RegeneratePayload(_Payload):
+    """`chat.regenerate`: ask an earlier question again, perhaps in other words."""
+
+    turn: str
+    text: str | None = None
 
 
 class RefreshPayload(_Payload):
@@ -65,19 +73,19 @@ class PingPayload(_Payload):
     t: int | float | Annotated[str, Field(max_length=200)] | None = None
 
 
-Payload = OpenPayload | SendPayload | CancelPayload | RefreshPayload | PingPayload
+Payload = OpenPayload | SendPayload | CancelPayload | RegeneratePayload | RefreshPayload | PingPayload
 
 _PAYLOADS: Mapping[str, type[Payload]] = {
     "conversation.open": OpenPayload,
     "chat.send": SendPayload,
     "chat.cancel": CancelPayload,
+    "chat.regenerate": RegeneratePayload,
     "auth.refresh": RefreshPayload,
     "ping": PingPayload,
 }
 #: Part of the contract, not of this server yet; `hello.features` doesn't name them.
 _LATER = frozenset(
     {
-        "chat.regenerate",
         "chat.feedback",
         "job.answer",
         "topic.subscribe",
@@ -161,27 +169,23 @@ def _read(envelope: dict[str, Any], client_id: str | None, conversation: str | N
         raise InvalidInputError(f"{field}: {first['msg']}", field=field, detail_key="error.invalid_field") from None
     match payload:
         case SendPayload():
-            _check_send(payload, conversation)
+            _check_text(payload.text)
+            if conversation is None:
+                raise InvalidInputError(
+                    "the envelope names no conversation", field="conversation", detail_key="error.invalid_field"
+                )
+        case RegeneratePayload(text=str() as text):
+            _check_text(text)
         case OpenPayload():
             conversation = _check_open(payload, conversation)
     return ClientFrame(type=kind, id=client_id, conversation=conversation, payload=payload)
 
 
-def _check_send(payload: SendPayload, conversation: str | None) -> None:
-    if len(payload.text) > MAX_TEXT:
+def _check_text(text: str) -> None:
+    if len(text) > MAX_TEXT:
         raise TooBigError("text too long", limit=MAX_TEXT, field="data.text")
-    if not payload.text.strip() or "\x00" in payload.text:
+    if not text.strip() or "\x00" in text:
         raise InvalidInputError("text is empty", field="data.text", detail_key="error.empty_text")
-    if payload.when_busy != "enqueue":
-        raise InvalidInputError(
-            f"when_busy {payload.when_busy} is not available yet",
-            field="data.when_busy",
-            detail_key="error.not_yet",
-        )
-    if conversation is None:
-        raise InvalidInputError(
-            "the envelope names no conversation", field="conversation", detail_key="error.invalid_field"
-        )
 
 
 def _check_open(payload: OpenPayload, conversation: str | None) -> str | None:

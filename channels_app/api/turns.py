@@ -35,6 +35,8 @@ class Question(Body):
     #: Skips the classifier.
     route: Literal["sql", "rag", "chat", "job"] | None = None
     deadline_ms: int | None = Field(None, ge=1_000, le=600_000, strict=True)
+    #: While the conversation works on a turn: stand in line, be refused with `busy`, or stop the other.
+    when_busy: Literal["enqueue", "reject", "interrupt"] = "enqueue"
     #: Answer with Server-Sent Events instead of 202.
     stream: bool = False
 
@@ -75,6 +77,7 @@ async def ask(request: HttpRequest, conversation: str, body: Question) -> HttpRe
             cid=cid_of(request),
             route=body.route,
             deadline_ms=body.deadline_ms,
+            when_busy=body.when_busy,
         )
     except BaseException:
         if stream is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from orchestrator import catalogue, ids
 from orchestrator.chat import ending, plan
 from orchestrator.chat.reading import TURN_COLUMNS, turn_shape
 from orchestrator.errors import (
+    BusyError,
     ConflictError,
     IdReusedError,
     InvalidInputError,
@@ -24,10 +26,11 @@ from orchestrator.errors import (
 from orchestrator.events import Route, TurnCancelled
 from orchestrator.store import accepting, claiming, dispatching
 from orchestrator.store.engine import json_text, ro, rw
-from orchestrator.store.rows import all_rows, one_row
+from orchestrator.store.rows import Row, all_rows, one_row
 
 _logger = structlog.get_logger(__name__)
 TEXT_LIMIT = 8_000
+WhenBusy = Literal["enqueue", "reject", "interrupt"]
 DEADLINE_DEFAULT_MS, DEADLINE_MIN_MS, DEADLINE_MAX_MS = 120_000, 1_000, 600_000
 
 _STATE = f"""
@@ -51,6 +54,8 @@ class NewTurn:
     deadline_ms: int | None = None
     parent: str | None = None
     on_disconnect: Literal["continue", "cancel"] = "continue"
+    #: What an open turn of the conversation means for this one: stand in line, refuse, or stop the other.
+    when_busy: WhenBusy = "enqueue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,11 @@ class Accepted:
     fence: int
     #: The same key and body came before; nothing new was made.
     duplicate: bool
+    #: The question as it is kept.
+    text: str
+    parent: str | None
+    #: Turns that have the wish to stop in their row, and are still to be told.
+    interrupted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +91,10 @@ def accept(new: NewTurn, *, within: Connection | None = None) -> Accepted:
 
     Args:
         new: the question.
-        within: a transaction that the turn is to be part of; then without an idempotency key.
+        within: a transaction that the turn is to be part of; then without an idempotency key, and in line.
 
     Raises:
+        BusyError: the conversation has an open turn and the caller did not want to queue.
         InvalidInputError: the text is empty or a bound is broken.
         TooBigError: the text is over 8,000 code points.
         NotFoundError: the conversation is not this user's, or the parent is not in it.
@@ -119,12 +130,54 @@ def accept(new: NewTurn, *, within: Connection | None = None) -> Accepted:
         "title": text[:80],
         "hops": json_text([{"hop": h, "place": i, "queue": plan.QUEUE_OF[h]} for i, h in enumerate((first, *rest))]),
     }
-    row = accepting.accept(within or rw(), **values)
+    interrupted: tuple[str, ...] = ()
+    if within is not None or new.when_busy == "enqueue":
+        row = accepting.accept(within or rw(), **values)
+    else:
+        alone = accepting.accept_alone(rw(), interrupt=new.when_busy == "interrupt", **values)
+        if alone.row is None:
+            raise BusyError("the conversation has an open turn")
+        row, interrupted = alone.row, alone.interrupted
     if not row["known"]:
         raise NotFoundError("no such conversation")
     if row["turn"] is not None:
-        return Accepted(turn=row["turn"], conversation=new.conversation, fence=row["fence"], duplicate=False)
+        return _accepted(new, row, duplicate=False, interrupted=interrupted)
     return _again(new, digest)
+
+
+def ask_again(
+    *,
+    tenant: str,
+    user: str,
+    turn: str,
+    conversation: str | None,
+    text: str | None,
+    client_id: str | None,
+    language: str,
+    cid: str,
+) -> Accepted:
+    """Commit a new turn whose parent is `turn`, with its text unless another is given, and its forced route.
+
+    Raises:
+        NotFoundError: the turn is not this user's, not of `conversation`, or its conversation is gone.
+        InvalidInputError, TooBigError, IdReusedError, StoreDownError: as for `accept`.
+    """
+    earlier = accepting.asked_before(rw(), tenant=tenant, user=user, turn=turn)
+    if earlier is None or conversation not in (None, earlier["conversation"]):
+        raise NotFoundError("no such turn")
+    return accept(
+        NewTurn(
+            tenant=tenant,
+            user=user,
+            conversation=earlier["conversation"],
+            client_id=client_id,
+            text=earlier["text"] if text is None else text,
+            language=language,
+            cid=cid,
+            route=earlier["route"],
+            parent=turn,
+        )
+    )
 
 
 def _again(new: NewTurn, digest: bytes) -> Accepted:
@@ -137,7 +190,29 @@ def _again(new: NewTurn, digest: bytes) -> Accepted:
         return accept(new)
     if bytes(earlier["digest"]) != digest:
         raise IdReusedError(client_id)
-    return Accepted(turn=earlier["turn"], conversation=earlier["conversation"], fence=earlier["fence"], duplicate=True)
+    return _accepted(new, earlier, duplicate=True)
+
+
+def _accepted(new: NewTurn, row: Row, *, duplicate: bool, interrupted: tuple[str, ...] = ()) -> Accepted:
+    return Accepted(
+        turn=row["turn"],
+        conversation=new.conversation,
+        fence=row["fence"],
+        duplicate=duplicate,
+        text=new.text.strip(),
+        parent=new.parent,
+        interrupted=interrupted,
+    )
+
+
+def left_open(*, tenant: str, user: str, conversation: str, older_than_s: float) -> list[str]:
+    """Return the open turns of a conversation that were accepted at least so long ago, the oldest first."""
+    return accepting.left_open(rw(), tenant=tenant, user=user, conversation=conversation, older_than_s=older_than_s)
+
+
+def working(conversations: Sequence[str]) -> frozenset[str]:
+    """Return which of these conversations have an open turn."""
+    return accepting.working(rw(), conversations)
 
 
 def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "cancelled.by_user") -> CancelRequested:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, Engine
 
-from orchestrator.store.rows import Row, one_row
+from orchestrator.store.rows import Row, all_rows, one_row, transaction
 
 ACCEPT = """
 WITH conversation AS (
@@ -43,6 +46,54 @@ FROM switchyard_turn WHERE tenant_id = :tenant AND user_id = :user AND client_id
 FREE_CLIENT_ID = "UPDATE switchyard_turn SET client_id = NULL WHERE id = :turn AND client_id = :client_id"
 
 
+#: Whoever accepts into the conversation changes its row, so holding it means that no turn comes in between.
+HOLD = """
+SELECT id FROM switchyard_conversation
+WHERE id = :conversation AND tenant_id = :tenant AND user_id = :user AND deleted_at IS NULL FOR NO KEY UPDATE
+"""
+
+OPEN_TURNS = """
+SELECT id AS turn FROM switchyard_turn
+WHERE conversation_id = :conversation AND state IN ('queued', 'running', 'waiting_for_user')
+ORDER BY created_at, id
+"""
+
+#: The wish alone: whoever runs a turn meets it, and the sweep ends those that nobody runs.
+INTERRUPT = """
+UPDATE switchyard_turn SET cancel_requested_at = coalesce(cancel_requested_at, now())
+WHERE conversation_id = :conversation AND state IN ('queued', 'running', 'waiting_for_user')
+RETURNING id AS turn
+"""
+
+ASKED_BEFORE = """
+SELECT t.conversation_id AS conversation, t.text, t.forced_route AS route
+FROM switchyard_turn t WHERE t.id = :turn AND t.tenant_id = :tenant AND t.user_id = :user
+"""
+
+LEFT_OPEN = """
+SELECT id AS turn FROM switchyard_turn
+WHERE conversation_id = :conversation AND tenant_id = :tenant AND user_id = :user
+  AND state IN ('queued', 'running', 'waiting_for_user')
+  AND created_at < now() - :older_than_s * interval '1 second'
+ORDER BY created_at, id
+"""
+
+WORKING = """
+SELECT DISTINCT conversation_id AS conversation FROM switchyard_turn
+WHERE conversation_id = ANY(:conversations) AND state IN ('queued', 'running', 'waiting_for_user')
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """What became of a turn that was not to stand in line."""
+
+    #: As `accept` answers; None when the conversation was at work and nothing was done about it.
+    row: Row | None
+    #: The turns that were told to stop, the oldest first.
+    interrupted: tuple[str, ...] = ()
+
+
 def accept(where: Engine | Connection, **values: object) -> Row:
     """Insert a turn and its first hops in one statement.
 
@@ -62,3 +113,39 @@ def by_client_id(engine: Engine, *, tenant: str, user: str, client_id: str) -> R
 def free_client_id(engine: Engine, *, turn: str, client_id: str) -> None:
     """Take a stale idempotency key from its turn."""
     one_row(engine, FREE_CLIENT_ID, turn=turn, client_id=client_id)
+
+
+def accept_alone(engine: Engine, *, interrupt: bool, **values: object) -> Alone:
+    """Insert a turn unless the conversation has an open one, or tell the open ones to stop; all or nothing.
+
+    A key that is taken comes first: whoever repeats a question neither is refused for it nor stops it.
+    """
+    conversation, client_id = values["conversation"], values["client_id"]
+    with transaction(engine) as connection:
+        names = {name: values[name] for name in ("tenant", "user")}
+        if one_row(connection, HOLD, conversation=conversation, **names) is None:
+            return Alone(row={"known": False, "turn": None, "fence": None})
+        if client_id is not None and one_row(connection, BY_CLIENT_ID, client_id=client_id, **names) is not None:
+            return Alone(row={"known": True, "turn": None, "fence": None})
+        statement = INTERRUPT if interrupt else OPEN_TURNS
+        found = sorted(row["turn"] for row in all_rows(connection, statement, conversation=conversation))
+        if found and not interrupt:
+            return Alone(row=None)
+        return Alone(row=accept(connection, **values), interrupted=tuple(found))
+
+
+def asked_before(engine: Engine, *, tenant: str, user: str, turn: str) -> Row | None:
+    """Return the question of one of a user's turns: conversation, text, forced route."""
+    return one_row(engine, ASKED_BEFORE, tenant=tenant, user=user, turn=turn)
+
+
+def left_open(engine: Engine, *, tenant: str, user: str, conversation: str, older_than_s: float) -> list[str]:
+    """Return the open turns of a conversation that were accepted at least so long ago, the oldest first."""
+    rows = all_rows(engine, LEFT_OPEN, tenant=tenant, user=user, conversation=conversation, older_than_s=older_than_s)
+    return [row["turn"] for row in rows]
+
+
+def working(engine: Engine, conversations: Sequence[str]) -> frozenset[str]:
+    """Return which of these conversations have an open turn."""
+    rows = all_rows(engine, WORKING, conversations=list(conversations)) if conversations else []
+    return frozenset(row["conversation"] for row in rows)

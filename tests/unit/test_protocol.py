@@ -12,6 +12,7 @@ from channels_app.protocol import (
     ClientFrame,
     OpenPayload,
     PingPayload,
+    RegeneratePayload,
     Rejected,
     SendPayload,
     parse,
@@ -96,14 +97,36 @@ def test_what_is_no_frame_is_told_apart_from_what_is_a_wrong_one(text: str, code
         ({"text": "x", "deadline_ms": 600_001}, "data.deadline_ms"),
         ({"text": "x", "route": "fly"}, "data.route"),
         ({"text": "x", "when_busy": "never"}, "data.when_busy"),
-        ({"text": "x", "when_busy": "reject"}, "data.when_busy"),
-        ({"text": "x", "when_busy": "interrupt"}, "data.when_busy"),
     ],
 )
 def test_a_question_with_a_wrong_field_is_invalid_and_the_field_is_named(data: object, field: str) -> None:
     frame, code = refused(wire(data=data))
 
     assert (code, frame.id, frame.error.field) == ("invalid", "c-1", field)  # type: ignore[attr-defined]  # checked by the code
+
+
+@pytest.mark.parametrize("mode", ["enqueue", "reject", "interrupt"])
+def test_a_question_says_what_it_means_beside_another(mode: str) -> None:
+    frame = accepted(wire(data={"text": "x", "when_busy": mode}))
+
+    assert isinstance(frame.payload, SendPayload)
+    assert frame.payload.when_busy == mode
+
+
+def test_a_question_is_asked_again_by_its_turn_alone() -> None:
+    frame = accepted(wire(type="chat.regenerate", data={"turn": "trn_1"}, conversation=None))
+
+    assert frame.payload == RegeneratePayload(turn="trn_1")
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [({}, "data.turn"), ({"turn": "trn_1", "text": " "}, "data.text"), ({"turn": "trn_1", "text": 5}, "data.text")],
+)
+def test_a_question_is_not_asked_again_without_words_or_turn(data: object, field: str) -> None:
+    frame, code = refused(wire(type="chat.regenerate", data=data))
+
+    assert (code, frame.error.field) == ("invalid", field)  # type: ignore[attr-defined]  # checked by the code
 
 
 def test_a_question_needs_a_conversation() -> None:
@@ -114,7 +137,7 @@ def test_a_question_needs_a_conversation() -> None:
 
 @pytest.mark.parametrize(
     "type",
-    ["chat.regenerate", "chat.feedback", "job.answer", "topic.subscribe", "topic.unsubscribe", "inbox.ack", "typing"],
+    ["chat.feedback", "job.answer", "topic.subscribe", "topic.unsubscribe", "inbox.ack", "typing"],
 )
 def test_what_the_contract_has_and_the_server_has_not_yet_is_invalid_whatever_it_carries(type: str) -> None:
     frame, code = refused(wire(type=type, data="anything"))
