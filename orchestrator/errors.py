@@ -12,9 +12,12 @@
     ├── IdReusedError            id_reused
     ├── ConflictError            conflict
     ├── DeadlineExceededError    deadline_exceeded
+    │   └── SilentError          deadline_exceeded (dependency: it took the request and said nothing)
     ├── NoCapacityError          no_capacity
-    ├── DependencyDownError      dependency_down   (dependency)
-    │   └── StoreDownError       dependency_down   (PostgreSQL or Redis)
+    ├── DependencyDownError      dependency_down   (dependency, retry_after_ms)
+    │   ├── StoreDownError       dependency_down   (PostgreSQL or Redis)
+    │   ├── OverLimitError       dependency_down   (it answers that it is asked too much)
+    │   └── BreakerOpenError     dependency_down   (it failed too often lately to be asked now)
     ├── GuardRefusedError        refused_by_guard  (reason)
     ├── NoAnswerError            no_answer
     ├── StoppedError             cancelled         (a stop reached the work)
@@ -156,6 +159,15 @@ class DeadlineExceededError(OrchestratorError):
         self.remaining_ms = remaining_ms
 
 
+class SilentError(DeadlineExceededError):
+    """A dependency took the request and then said nothing for longer than it may, though the turn had time left."""
+
+    def __init__(self, message: str, *, dependency: str, stage: str, remaining_ms: int = 0) -> None:
+        super().__init__(message, stage=stage, remaining_ms=remaining_ms)
+        self.dependency = dependency
+        self.detail_key = "error.dependency_silent"
+
+
 class NoCapacityError(OrchestratorError):
     """No worker takes the queue, or its waiting line is full."""
 
@@ -169,13 +181,31 @@ class DependencyDownError(OrchestratorError):
     code = "dependency_down"
     retryable = True
 
-    def __init__(self, message: str, *, dependency: str) -> None:
+    def __init__(self, message: str, *, dependency: str, retry_after_ms: int | None = None) -> None:
         super().__init__(message)
         self.dependency = dependency
+        #: When to ask again, where somebody knows: the dependency itself, or the breaker before it.
+        self.retry_after_ms = retry_after_ms
 
 
 class StoreDownError(DependencyDownError):
     """PostgreSQL or Redis does not answer."""
+
+
+class OverLimitError(DependencyDownError):
+    """A dependency answers that it is asked too much."""
+
+    def __init__(self, message: str, *, dependency: str, retry_after_ms: int | None = None) -> None:
+        super().__init__(message, dependency=dependency, retry_after_ms=retry_after_ms)
+        self.detail_key = "error.dependency_busy" if retry_after_ms is None else "error.dependency_busy_until"
+
+
+class BreakerOpenError(DependencyDownError):
+    """A dependency was not asked, because it failed too often just now."""
+
+    def __init__(self, message: str, *, dependency: str, retry_after_ms: int) -> None:
+        super().__init__(message, dependency=dependency, retry_after_ms=retry_after_ms)
+        self.detail_key = "error.dependency_rests"
 
 
 class GuardRefusedError(OrchestratorError):

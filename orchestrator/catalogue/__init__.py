@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def of_error(error: OrchestratorError, language: str) -> str:
         "field": getattr(error, "field", None) or "",
         "limit": getattr(error, "limit", ""),
         "dependency": _dependency(getattr(error, "dependency", ""), language),
-        "retry_s": max(1, round(getattr(error, "retry_after_ms", 1000) / 1000)),
+        # Rounded up: whoever comes a little early is only refused again.
+        "retry_s": max(1, math.ceil((getattr(error, "retry_after_ms", None) or 1000) / 1000)),
     }
     code = error.frame_code if isinstance(error, BadFrameError) else error.code
     for key in (error.detail_key, f"error.{code}"):

@@ -42,3 +42,11 @@ class Keys:
     def incarnation(self) -> str:
         """Return the random key that tells when the broker forgot everything."""
         return f"{self.prefix}:broker:incarnation"
+
+    def breaker(self, name: str) -> str:
+        """Return the hash that holds a shared breaker's record; all breakers share a hash tag with their index."""
+        return f"{self.prefix}:{{breakers}}:{name}"
+
+    def breakers(self) -> str:
+        """Return the sorted set of all shared breakers, by their last change."""
+        return f"{self.prefix}:{{breakers}}"
