@@ -320,6 +320,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+def echo(body: Json) -> str:
+    """Return an answer that ends with what was asked, so that it can be told whose answer it is."""
+    asked = str(body["messages"][-1]["content"]).rsplit("\n", 1)[-1].removeprefix("Question: ")
+    return f"{ANSWER} This is the answer to: {asked}"
+
+
 def _tokens(answer: str) -> list[str]:
     words = answer.split(" ")
     return [word if at == 0 else f" {word}" for at, word in enumerate(words)]
@@ -345,8 +351,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--behaviour", type=Behaviour, choices=list(Behaviour), default=Behaviour.NORMAL)
     parser.add_argument("--pace-s", type=float, default=0.05)
+    parser.add_argument("--echo", action="store_true", help="end each answer with the question")
     asked = parser.parse_args()
-    with FakeServer(port=asked.port, behaviour=asked.behaviour, pace_s=asked.pace_s) as server:
+    with FakeServer(
+        port=asked.port, behaviour=asked.behaviour, pace_s=asked.pace_s, answer=echo if asked.echo else ANSWER
+    ) as server:
         server.wait()
 
 
