@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from deploy.folder import CHECKOUT
 from deploy.process import Phase, Process
-from orchestrator.queues import PROCESSES, Role, command
+from orchestrator.queues import PROCESSES, Role, command, grace_s
+from settings.env import Environment
 
 PHASES: Mapping[Role, Phase] = {
     "gateway": Phase.EDGE,
@@ -23,6 +24,7 @@ def processes(environ: Mapping[str, str]) -> list[Process]:
     `environ` has been checked by the settings already, so its numbers are numbers.
     """
     found = []
+    drain_s = float(environ.get("SWITCHYARD_DRAIN_S") or Environment.model_fields["drain_s"].default)
     for entry in PROCESSES:
         if entry.only_if and not environ.get(entry.only_if):
             continue
@@ -33,7 +35,7 @@ def processes(environ: Mapping[str, str]) -> list[Process]:
                 command=(sys.executable, *command(entry, index=index)),
                 phase=PHASES[entry.role],
                 cwd=CHECKOUT,
-                stop_grace_s=entry.stop_grace_s,
+                stop_grace_s=grace_s(entry, drain_s=drain_s),
             )
             for index in range(replicas)
         ]

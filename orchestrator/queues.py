@@ -11,6 +11,8 @@ from typing import Literal
 
 Pool = Literal["threads", "prefork"]
 Role = Literal["gateway", "worker", "dispatcher", "beat", "flower", "llm-server"]
+#: What a worker gets beyond `SWITCHYARD_DRAIN_S`, to hand back what still runs and to leave.
+LEAVE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,11 @@ class Queue:
     admitted: int
     #: Catalogue key of the plain words for `turn.queued.waiting_for`.
     waiting_key: str
+
+    @property
+    def share(self) -> int:
+        """Return how many of the slots one tenant may hold: enough to keep every worker busy, never the whole room."""
+        return max(1, self.admitted // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,7 @@ class Process:
     concurrency: int = 1
     #: Setting that says how many of it run; fixed at 1 when empty.
     replicas_setting: str = ""
-    #: Seconds between SIGTERM and SIGKILL.
+    #: Seconds between SIGTERM and SIGKILL; a worker's follow from `SWITCHYARD_DRAIN_S`, see `grace_s`.
     stop_grace_s: float = 15.0
     #: Database connections one replica may hold: read-write pool + Django's own.
     connections: int = 2
@@ -71,6 +78,11 @@ PROCESSES: tuple[Process, ...] = (
     Process(name="flower", role="flower", connections=0),
     Process(name="llm-server", role="llm-server", only_if="SWITCHYARD_LLM_MODEL_DIR", connections=0),
 )
+
+
+def grace_s(process: Process, *, drain_s: float) -> float:
+    """Return the seconds between SIGTERM and SIGKILL where running stages get `drain_s` to finish."""
+    return drain_s + LEAVE_S if process.role == "worker" else process.stop_grace_s
 
 
 def command(process: Process, *, index: int = 0) -> list[str]:

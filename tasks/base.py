@@ -7,12 +7,14 @@ from typing import Any
 
 import structlog
 from celery import Task
+from celery.exceptions import Reject
 
 from orchestrator import publish
 from orchestrator.chat.plan import Hop
 from orchestrator.errors import DependencyDownError
 from orchestrator.pipeline import runtime
 from orchestrator.pipeline.run_stage import Body, run_stage
+from tasks.drain import draining
 
 _logger = structlog.get_logger(__name__)
 
@@ -28,7 +30,11 @@ class StageTask(Task):  # type: ignore[type-arg]  # celery's Task is generic onl
 
         Raises:
             StoreDownError: the claim could not be made; the message is acknowledged and the dispatcher sends it again.
+            Reject: this worker leaves; the message goes back to its queue.
         """
+        if draining():
+            _logger.info("left in its queue", turn=turn, hop=hop, dispatch_no=dispatch_no)
+            raise Reject("draining", requeue=True)
         cid = _header(self, "cid")
         with structlog.contextvars.bound_contextvars(cid=cid, turn=turn, hop=hop, fence=fence):
             rest = run_stage(hop, body, runtime=runtime.current(), turn=turn, fence=fence, dispatch_no=dispatch_no)

@@ -9,10 +9,11 @@ import structlog
 from celery import Task
 
 from orchestrator.automation import clean_up, ingestion, reports
-from orchestrator.automation.run_job import Work, run_job
+from orchestrator.automation.run_job import Work, decline, run_job
 from orchestrator.celery import app
 from orchestrator.pipeline import runtime
 from tasks import engines
+from tasks.drain import draining
 
 #: Job type -> what does it.
 WORKS: Mapping[str, Work] = {
@@ -27,4 +28,8 @@ WORKS: Mapping[str, Work] = {
 def run(self: Task, *, job: str, fence: int, dispatch_no: int) -> None:  # type: ignore[type-arg]  # as in tasks.base
     """Run a job's current attempt."""
     with structlog.contextvars.bound_contextvars(task=self.request.id):
+        if draining():
+            # Its message is acknowledged, so that the broker can't give it to somebody else; the row can.
+            decline(runtime=runtime.current(), job=job, fence=fence, dispatch_no=dispatch_no)
+            return
         run_job(WORKS, runtime=runtime.current(), job=job, fence=fence, dispatch_no=dispatch_no)

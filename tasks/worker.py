@@ -15,21 +15,25 @@ from celery.signals import (
 )
 
 from orchestrator import logs
+from orchestrator.celery import app
 from orchestrator.control.cancel_listener import CancelListener
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.pipeline import runtime
 from orchestrator.store import engine as store
 from tasks import engines
+from tasks.drain import Drain
 
 _logger = structlog.get_logger(__name__)
 #: Queues whose tasks need the models.
 _MODEL_QUEUES = frozenset({"gpu", "gpu.bulk"})
+app.steps["worker"].add(Drain)
 
 
 class _Life:
     """What `celeryd_after_setup` begins and `worker_shutdown` ends."""
 
     heartbeat: Heartbeat | None = None
+    #: Dies with the process: waiting for it would cost an idle worker's end a second.
     listener: CancelListener | None = None
 
 
@@ -37,8 +41,9 @@ class _Life:
 def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what they like
     logs.configure(sender.split("@", maxsplit=1)[0])
     # One line a task comes from our own stages, with the turn; Celery's would double it.
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    # A message put back by a worker that drains is a warning with a traceback to it.
+    logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
 
 
 @celeryd_after_setup.connect
@@ -48,7 +53,12 @@ def _begin(sender: str, instance: Any, **_: Any) -> None:
     if _MODEL_QUEUES & set(queues):
         engines.gpu()
     _Life.heartbeat = Heartbeat(
-        incarnation=here.incarnation, name=here.worker, role="worker", queues=queues, stops=here.stops
+        incarnation=here.incarnation,
+        name=here.worker,
+        role="worker",
+        queues=queues,
+        slots=instance.concurrency,
+        stops=here.stops,
     )
     _Life.listener = CancelListener(here.redis, here.keys, here.stops)
     _Life.listener.start()
@@ -71,10 +81,9 @@ def _drain(**_: Any) -> None:
 
 @worker_shutdown.connect
 def _end(**_: Any) -> None:
-    if _Life.listener is not None:
-        _Life.listener.stop()
-    runtime.current().flusher.close()
+    # First, as what this process still holds is anybody's from then on.
     if _Life.heartbeat is not None:
         _Life.heartbeat.stop()
+    runtime.current().flusher.close()
     store.close()
     _logger.info("worker left")

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from orchestrator.automation.types import JOB_TYPES
+from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
@@ -71,7 +72,7 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
         try:
             result = works[row["type"]](context)
         except StoppedError:
-            _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped"))
+            _stopped(row, runtime, leaving=stop.leaving)
         except OrchestratorError as exc:
             _fail(row, exc, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
         except Exception as exc:  # the job runner's outermost edge: the row must say that it failed
@@ -80,6 +81,23 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
         else:
             ours = _write(lambda: jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result))
             _logger.info("job done", type=row["type"], ours=ours)
+
+
+def decline(*, runtime: Runtime, job: str, fence: int, dispatch_no: int) -> None:
+    """Leave an unclaimed job to another worker, which gets it at once."""
+    if _write(lambda: jobs.decline(rw(), job=job, fence=fence, dispatch_no=dispatch_no)):
+        _logger.info("job declined", job=job)
+        wake_dispatcher(runtime.redis, runtime.keys)
+
+
+def _stopped(row: Mapping[str, Any], runtime: Runtime, *, leaving: bool) -> None:
+    job, fence = row["job"], row["fence"]
+    # A user's wish that came while the worker was leaving is found in the row, and the job ends there.
+    if leaving and _write(lambda: jobs.hand_back(rw(), job=job, fence=fence)):
+        _logger.info("job handed back", type=row["type"])
+        wake_dispatcher(runtime.redis, runtime.keys)
+    else:
+        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped"))
 
 
 def _fail(row: Mapping[str, Any], error: OrchestratorError, *, retryable: bool) -> None:

@@ -47,6 +47,18 @@ UPDATE switchyard_job SET state = 'RETRY_WAIT', error = :error, run_at = now() +
 WHERE id = :job AND fence = :fence AND state = 'RUNNING' RETURNING id
 """
 
+#: The attempt does not count: nothing was wrong with the job.
+HAND_BACK = """
+UPDATE switchyard_job SET state = 'RETRY_WAIT', run_at = now(), attempts = greatest(0, attempts - 1), owner = NULL,
+       error = 'handed back'
+WHERE id = :job AND fence = :fence AND state = 'RUNNING' AND cancel_requested_at IS NULL RETURNING id
+"""
+
+DECLINE = """
+UPDATE switchyard_job SET state = 'PENDING'
+WHERE id = :job AND fence = :fence AND dispatch_no = :dispatch_no AND state = 'ASSIGNED' RETURNING id
+"""
+
 
 def insert(
     where: Engine | Connection,
@@ -114,3 +126,13 @@ def end(
 def retry(engine: Engine, *, job: str, fence: int, error: str, delay_s: float) -> bool:
     """Put a running job back for later; False when it is no longer ours."""
     return one_row(engine, RETRY, job=job, fence=fence, error=error[:2000], delay_s=delay_s) is not None
+
+
+def hand_back(engine: Engine, *, job: str, fence: int) -> bool:
+    """Put a running job back for another worker at once; False when it is no longer ours, or cancelled."""
+    return one_row(engine, HAND_BACK, job=job, fence=fence) is not None
+
+
+def decline(engine: Engine, *, job: str, fence: int, dispatch_no: int) -> bool:
+    """Have an assigned job wait again; False when the message was old or a repeat."""
+    return one_row(engine, DECLINE, job=job, fence=fence, dispatch_no=dispatch_no) is not None
