@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.events import Event, MessageCompleted, TurnCancelled, TurnFailed
@@ -12,6 +13,22 @@ from orchestrator.store.engine import json_text, rw
 Ending = MessageCompleted | TurnFailed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """Why a failed turn is set aside as a dead letter: for operators, without the user's text."""
+
+    hop: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """This call ended the turn."""
+
+    #: Another turn of its conversation waits and may go on now: wake the dispatcher.
+    line: bool
+
+
 def timeline(stages: Sequence[Mapping[str, Any]], *, total_ms: int) -> dict[str, Any]:
     """Return the contract's timeline; overhead is what no stage and no queue accounts for."""
     known_ms = sum(int(s["queue_wait_ms"]) + int(s["duration_ms"]) for s in stages)
@@ -19,17 +36,25 @@ def timeline(stages: Sequence[Mapping[str, Any]], *, total_ms: int) -> dict[str,
 
 
 def commit(
-    event: Ending, *, fence: int, conversation: str, cid: str, only: str | None = None, summary: str = ""
-) -> bool:
-    """Write the ending if nobody has ended the turn before; return whether this call did.
+    event: Ending,
+    *,
+    fence: int,
+    conversation: str,
+    cid: str,
+    idle: bool = False,
+    summary: str = "",
+    aside: Aside | None = None,
+) -> Ended | None:
+    """Write the ending if nobody has ended the turn before; None when somebody has.
 
     Args:
         event: what the log will say; the row gets the same facts.
         fence: the attempt that ends it.
         conversation: for the relay, which appends the event again if the caller dies.
         cid: the correlation id.
-        only: end it only from this state.
+        idle: end it only while no stage of it runs.
         summary: of the stage that was running.
+        aside: set it aside as a dead letter in the same transaction.
     """
     values: dict[str, object] = {
         "turn": event.turn,
@@ -44,7 +69,9 @@ def commit(
         "reached": "[]",
         "summary": summary,
         "body": json_text(outbox_body(event, fence=fence, conversation=conversation, cid=cid)),
-        "only": only,
+        "idle": idle,
+        "hop": aside.hop if aside else None,
+        "cause": aside.cause if aside else None,
     }
     match event:
         case MessageCompleted():
@@ -65,7 +92,8 @@ def commit(
                 "retryable": event.retryable,
                 "reached": json_text(event.reached if isinstance(event, TurnCancelled) else ()),
             }
-    return claiming.end_turn(rw(), values=values) is not None
+    row = claiming.end_turn(rw(), values=values)
+    return Ended(line=row["line"]) if row else None
 
 
 def outbox_body(event: Ending, *, fence: int, conversation: str, cid: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
@@ -24,7 +24,7 @@ from orchestrator.errors import (
     TooBigError,
 )
 from orchestrator.events import Route, TurnCancelled
-from orchestrator.store import accepting, claiming, dispatching
+from orchestrator.store import accepting, claiming, outbox
 from orchestrator.store.engine import json_text, ro, rw
 from orchestrator.store.rows import Row, all_rows, one_row
 
@@ -82,7 +82,7 @@ class CancelRequested:
     conversation: str
     fence: int
     cid: str
-    #: The ending to append to the log, when the turn was only queued.
+    #: The ending to append to the log, when no stage of the turn was running.
     ending: TurnCancelled | None
 
 
@@ -216,9 +216,9 @@ def working(conversations: Sequence[str]) -> frozenset[str]:
 
 
 def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "cancelled.by_user") -> CancelRequested:
-    """End a queued turn, or leave a durable intent that whoever runs it will meet.
+    """End a turn of which no stage runs, or leave a durable intent that whoever runs it will meet.
 
-    After it, `PUBLISH` the turn's id on the cancel channel: that only hastens.
+    After it, `PUBLISH` the turn's id on the cancel channel, and wake the dispatcher: that only hastens.
 
     Raises:
         NotFoundError: it is not this user's.
@@ -228,19 +228,17 @@ def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "canc
     if row is None:
         raise NotFoundError("no such turn")
     made = CancelRequested(turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=None)
-    if row["state"] == "queued":
+    if row["state"] in ("queued", "running"):
         event = TurnCancelled(
             turn=turn,
             code="cancelled",
             message=catalogue.text(detail_key, row["language"]),
             retryable=False,
-            timeline=ending.timeline([], total_ms=row["age_ms"]),
+            timeline=ending.timeline(row["timeline"]["stages"], total_ms=row["age_ms"]),
             reached=("queued",),
         )
-        if ending.commit(event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], only="queued"):
-            return CancelRequested(
-                turn=turn, conversation=row["conversation"], fence=row["fence"], cid=row["cid"], ending=event
-            )
+        if ending.commit(event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], idle=True):
+            return replace(made, ending=event)
     if claiming.request_cancel(rw(), turn=turn, tenant=tenant, user=user):
         return made
     raise ConflictError("the turn has ended", detail_key="error.conflict_ended")
@@ -249,7 +247,7 @@ def request_cancel(*, tenant: str, user: str, turn: str, detail_key: str = "canc
 def ending_told(turn: str) -> None:
     """Mark a turn's ending as appended, so that the relay leaves it alone; harmless when PostgreSQL is away."""
     try:
-        dispatching.done_outbox(rw(), kind="ending", keys=[turn])
+        outbox.done_outbox(rw(), kind="ending", keys=[turn])
     except StoreDownError:
         _logger.info("ending left to the relay", turn=turn)
 

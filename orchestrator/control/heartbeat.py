@@ -21,12 +21,20 @@ class Heartbeat:
     """Writes the process' row every 2 s from `start` to `stop`."""
 
     def __init__(
-        self, *, incarnation: str, name: str, role: str, queues: Sequence[str], stops: StopRegistry | None = None
+        self,
+        *,
+        incarnation: str,
+        name: str,
+        role: str,
+        queues: Sequence[str],
+        slots: int = 0,
+        stops: StopRegistry | None = None,
     ) -> None:
         self._incarnation = incarnation
         self._name = name
         self._role = role
         self._queues = tuple(queues)
+        self._slots = slots
         self._stops = stops
         self._leave = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -36,6 +44,7 @@ class Heartbeat:
         """Write the first row and begin; a database that is away gets its row when it is back."""
         try:
             self._beat()
+            bury_dead(self._incarnation)
         except StoreDownError as exc:
             _logger.warning("heartbeat not written", error=str(exc))
         self._thread.start()
@@ -69,6 +78,7 @@ class Heartbeat:
             host=socket.gethostname(),
             pid=os.getpid(),
             queues=self._queues,
+            slots=self._slots,
             draining=self.draining,
         )
 
@@ -77,3 +87,33 @@ class Heartbeat:
             return
         for name in claiming.cancel_requested(rw(), self._stops.names()):
             self._stops.stop(name)
+
+
+def bury_dead(mine: str) -> int:
+    """Remove the rows of this host's processes that no longer run, and return how many.
+
+    Whoever is started in place of a killed worker so ends its leases before they run out by themselves. A number that
+    the system has given to another process since, or a process that is only frozen, keeps its row until the lease ends.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    dead = [
+        row["incarnation"]
+        for row in processes.of_host(rw(), socket.gethostname())
+        # In a container that was started again, the dead one's number may be mine.
+        if row["incarnation"] != mine and (row["pid"] == os.getpid() or not _runs(row["pid"]))
+    ]
+    for incarnation in dead:
+        processes.gone(rw(), incarnation=incarnation)
+    return len(dead)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

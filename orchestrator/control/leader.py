@@ -26,6 +26,11 @@ class Leader:
         self._session: Connection | None = None
         self._touched_at_s = 0.0
 
+    @property
+    def leading(self) -> bool:
+        """Return whether the last `lead` said so; safe from any thread."""
+        return self._session is not None
+
     def lead(self) -> bool:
         """Return whether this process leads now, taking the lock if it is free.
 
@@ -54,12 +59,20 @@ class Leader:
             self._session = None
 
     def _take(self) -> bool:
-        self._session = direct().connect()
-        one_row(self._session, f"SET idle_session_timeout = '{IDLE_S}s'")
-        row = one_row(self._session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
+        session = direct().connect()
+        try:
+            one_row(session, f"SET idle_session_timeout = '{IDLE_S}s'")
+            row = one_row(session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
+        except BaseException:
+            session.invalidate()
+            session.close()
+            raise
         if row is None or not row["got"]:
-            self.resign()
+            # The pool's next user must not find the timeout on it.
+            session.invalidate()
+            session.close()
             return False
+        self._session = session
         self._touched_at_s = time.monotonic()
         _logger.info("leading")
         return True

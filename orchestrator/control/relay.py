@@ -9,7 +9,7 @@ import structlog
 from orchestrator.chat.ending import from_outbox
 from orchestrator.log.writer import LogWriter
 from orchestrator.resilience.retry import next_delay_s
-from orchestrator.store import dispatching
+from orchestrator.store import outbox
 from orchestrator.store.engine import rw
 
 _logger = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ def relay(writer: LogWriter, rng: random.Random) -> int:
         StoreDownError, redis.exceptions.RedisError: a store does not answer; the rows stay open.
     """
     done = 0
-    for row in dispatching.open_outbox(rw()):
+    for row in outbox.open_outbox(rw()):
         body = row["body"]
         try:
             event, conversation, fence, cid = from_outbox(body), body["conversation"], body["fence"], body["cid"]
@@ -30,10 +30,10 @@ def relay(writer: LogWriter, rng: random.Random) -> int:
             # Another version wrote it: put off, never dropped, and seen in the admin by its attempts.
             _logger.exception("outbox row not understood", row=row["id"], kind=row["kind"])
             delay_s = next_delay_s(30.0 * (row["attempts"] + 1), base_s=30, cap_s=3600, rng=rng)
-            dispatching.later_outbox(rw(), row=row["id"], delay_s=delay_s)
+            outbox.later_outbox(rw(), row=row["id"], delay_s=delay_s)
             continue
         appended = writer.append(conversation, event, fence=fence, cid=cid, asserted=True)
-        dispatching.done_outbox(rw(), kind=row["kind"], keys=[row["key"]])
+        outbox.done_outbox(rw(), kind=row["kind"], keys=[row["key"]])
         _logger.info("ending relayed", turn=event.turn, verdict=appended.verdict)
         done += 1
     return done

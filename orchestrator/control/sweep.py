@@ -7,29 +7,31 @@ from redis.exceptions import RedisError
 
 from orchestrator import catalogue
 from orchestrator.chat import ending
+from orchestrator.errors import EngineError
 from orchestrator.events import Reached, TurnAccepted, TurnCancelled, TurnFailed
+from orchestrator.log.records import Append
 from orchestrator.log.writer import LogWriter
-from orchestrator.store import dispatching
+from orchestrator.store import outbox, recovering, sweeping
 from orchestrator.store.engine import rw
 from orchestrator.store.rows import Row
 
+#: A hop that took so many workers along is not tried on another.
+POISON_AFTER = 3
+#: How long a dispatched stage may stay unclaimed while somebody has a slot for it.
+PATIENCE_S = 3.0
 _logger = structlog.get_logger(__name__)
 
 
-def say_accepted(writer: LogWriter, row: Row) -> None:
-    """Append `turn.accepted` as the gateway does, under the same key: it may have died after its commit.
+def acceptance(row: Row) -> Append:
+    """Return `turn.accepted` as the gateway appends it, under the same key: it may have died after its commit.
 
     Whatever the dispatcher says of a turn comes after it: the log refuses it later.
-
-    Raises:
-        redis.exceptions.RedisError: Redis does not answer.
     """
-    writer.append(
-        row["conversation"],
-        TurnAccepted(turn=row["turn"], text=row["text"], user=row["user"], parent=row["parent"]),
+    return Append(
+        conversation=row["conversation"],
+        event=TurnAccepted(turn=row["turn"], text=row["text"], user=row["user"], parent=row["parent"]),
         fence=row["fence"],
         cid=row["cid"],
-        asserted=True,
     )
 
 
@@ -44,7 +46,7 @@ def end_overdue(writer: LogWriter, *, judge: bool = True) -> int:
         StoreDownError: PostgreSQL does not answer; rows ended so far stay ended.
     """
     ended, log_answers = 0, True
-    for row in dispatching.overdue(rw(), judge=judge):
+    for row in sweeping.overdue(rw(), judge=judge):
         event = ending_of(row)
         if not ending.commit(
             event, fence=row["fence"], conversation=row["conversation"], cid=row["cid"], summary="swept"
@@ -59,13 +61,12 @@ def end_overdue(writer: LogWriter, *, judge: bool = True) -> int:
 
 def _say(writer: LogWriter, row: Row, event: TurnFailed) -> bool:
     try:
-        if row["state"] == "queued":
-            say_accepted(writer, row)
-        writer.append(row["conversation"], event, fence=row["fence"], cid=row["cid"], asserted=True)
+        said = Append(conversation=row["conversation"], event=event, fence=row["fence"], cid=row["cid"])
+        writer.append_all([acceptance(row), said] if row["state"] == "queued" else [said])
     except RedisError as exc:
         _logger.warning("ending left to the relay", turn=row["turn"], error=type(exc).__name__)
         return False
-    dispatching.done_outbox(rw(), kind="ending", keys=[row["turn"]])
+    outbox.done_outbox(rw(), kind="ending", keys=[row["turn"]])
     return True
 
 
@@ -75,8 +76,66 @@ def close_left_over() -> None:
     Raises:
         StoreDownError: PostgreSQL does not answer.
     """
-    for row in dispatching.close_left_over(rw()):
+    for row in recovering.close_left_over(rw()):
         _logger.info("stage closed after its turn", turn=row["turn"], hop=row["hop"])
+
+
+def take_over(writer: LogWriter) -> int:
+    """Begin the next attempt of every turn whose worker died, and return how many; set aside what kills its workers.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    taken = 0
+    for row in recovering.orphans(rw()):
+        if row["lost_before"] + 1 >= POISON_AFTER:
+            _set_aside(writer, row)
+        elif (begun := recovering.take_over(rw(), stage=row["stage"])) is not None:
+            taken += 1
+            _logger.warning(
+                "turn taken over",
+                turn=row["turn"],
+                hop=row["hop"],
+                worker=row["worker"],
+                fence=begun["fence"],
+                cid=row["cid"],
+            )
+    return taken
+
+
+def _set_aside(writer: LogWriter, row: Row) -> None:
+    error = EngineError(f"its worker was lost {POISON_AFTER} times", engine=row["hop"])
+    event = TurnFailed(
+        turn=row["turn"],
+        code=error.code,
+        message=catalogue.text("error.set_aside", row["language"]),
+        retryable=False,
+        timeline=ending.timeline(row["stages"], total_ms=row["total_ms"]),
+    )
+    ended = ending.commit(
+        event,
+        fence=row["fence"],
+        conversation=row["conversation"],
+        cid=row["cid"],
+        summary="lost",
+        aside=ending.Aside(hop=row["hop"], cause=str(error)),
+    )
+    if ended:
+        _logger.error("turn set aside", turn=row["turn"], hop=row["hop"], cid=row["cid"])
+        _say(writer, row, event)
+
+
+def put_back_unclaimed() -> int:
+    """Have wait again what was dispatched, and claimed by nobody although somebody could; return how many turns.
+
+    Raises:
+        StoreDownError: PostgreSQL does not answer.
+    """
+    turns = recovering.put_back_unclaimed(rw(), patience_s=PATIENCE_S)
+    jobs = recovering.put_back_jobs(rw(), everything=False, patience_s=PATIENCE_S)
+    if turns or jobs:
+        _logger.warning("put back unclaimed", turns=turns, jobs=jobs)
+    return len(turns) + len(jobs)
 
 
 def recover_jobs() -> None:
@@ -85,7 +144,7 @@ def recover_jobs() -> None:
     Raises:
         StoreDownError: PostgreSQL does not answer.
     """
-    for row in dispatching.recover_jobs(rw()):
+    for row in recovering.recover_jobs(rw()):
         _logger.warning("job recovered", job=row["job"], state=row["state"], attempts=row["attempts"])
 
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.events import Event
+
 #: OK appended · DUP it was there already · FENCED a newer attempt owns the turn · CLOSED the turn has ended ·
 #: LATE a higher rank was appended before · NEED_FENCE the log doesn't know the turn · GAP text is missing.
 Verdict = Literal["OK", "DUP", "FENCED", "CLOSED", "LATE", "NEED_FENCE", "GAP"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """One event for one log."""
+
+    conversation: str
+    event: Event
+    fence: int
+    cid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

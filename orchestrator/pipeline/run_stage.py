@@ -11,13 +11,14 @@ import structlog
 from orchestrator import catalogue
 from orchestrator.chat import ending
 from orchestrator.chat.plan import Hop
+from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.errors import (
     EngineError,
     OrchestratorError,
     StoppedError,
     StoreDownError,
 )
-from orchestrator.events import StageStarted, TurnCancelled, TurnFailed
+from orchestrator.events import Event, StageStarted, TurnCancelled, TurnFailed
 from orchestrator.log.turn_log import LostTurnError, TurnLog
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.retrying import REACHED
@@ -25,7 +26,7 @@ from orchestrator.pipeline.runtime import Runtime
 from orchestrator.publish import HopMessage
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.retry import next_delay_s, until_answered
-from orchestrator.store import claiming, dispatching
+from orchestrator.store import claiming, outbox, recovering
 from orchestrator.store.engine import rw
 
 Body = Callable[[Context], Sequence[HopMessage]]
@@ -34,6 +35,11 @@ Body = Callable[[Context], Sequence[HopMessage]]
 LEAST_S: Mapping[Hop, float] = {"classify": 0.05, "embed": 0.05, "sql": 0.1, "rag": 0.1, "llm": 0.2}
 #: How long an ending waits for a Redis that is away before the relay takes over.
 SETTLE_S = 1.0
+#: How long a finished stage waits for it: what it said would be missing from the log for good.
+SETTLE_STAGE_S = 5.0
+#: How long a leaving process waits for PostgreSQL to take a stage back.
+HAND_BACK_S = 2.0
+CAUSE_LIMIT = 1_000
 #: How long a claim waits for PostgreSQL. The dispatcher, whose own connections may be well, sees no reason to send the
 #: message again, and it is gone from the broker once the task ends.
 CLAIM_S = 30.0
@@ -105,7 +111,10 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
     except LostTurnError as exc:
         _logger.info("stage stops: its turn is lost", reason=str(exc))
     except StoppedError as exc:
-        _end_cancelled(context, exc)
+        if context.stop.leaving:
+            _hand_back(context)
+        else:
+            _end_cancelled(context, exc)
     except OrchestratorError as exc:
         _end_failed(context, exc)
     except Exception:  # the stage's outermost edge: the user must hear of it, and the log must hold the trace
@@ -117,27 +126,50 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
     return None
 
 
-def end(context: Context, event: ending.Ending, *, summary: str = "") -> bool:
+def finish(context: Context, summary: str, *events: Event) -> None:
+    """Say what a stage made and that it is finished, then write that it is done.
+
+    The log first: from the write on, nobody would say it for a process that dies. The next attempt of a stage that was
+    not written says it again, for the same artifact.
+
+    Raises:
+        LostTurnError: the turn has ended or was taken over.
+        StoreDownError: PostgreSQL did not answer while time was left.
+    """
+    for event in (*events, context.finished(summary)):
+        context.log.say(event)
+    context.log.settle(min(SETTLE_STAGE_S, context.deadline.remaining_s() / 2))
+    done = until_answered(
+        lambda: claiming.finish_stage(rw(), stage=context.row["stage"], summary=summary),
+        limit_s=context.deadline.remaining_s(),
+    )
+    if not done:
+        raise LostTurnError("the stage is no longer ours to finish")
+
+
+def end(context: Context, event: ending.Ending, *, summary: str = "", aside: ending.Aside | None = None) -> bool:
     """Commit an ending, then append it; return whether this call ended the turn.
 
     PostgreSQL away: tried again while the deadline lasts, as an answer in memory is worth waiting for.
     Redis away: the relay appends the event from the outbox.
     """
-    committed = _commit(context, event, summary)
-    if not committed:
+    ended = _commit(context, event, summary, aside)
+    if ended is None:
         _logger.info("ended by somebody else", event_type=event.type)
         return False
     try:
         context.log.say(event)
         if context.log.settle(SETTLE_S):
-            dispatching.done_outbox(rw(), kind="ending", keys=[context.turn])
+            outbox.done_outbox(rw(), kind="ending", keys=[context.turn])
     except (LostTurnError, StoreDownError) as exc:
         # CLOSED means that the relay was faster; an open row is only appended once more, under the same key.
         _logger.info("ending left to the relay", reason=str(exc))
+    if ended.line:
+        wake_dispatcher(context.runtime.redis, context.runtime.keys)
     return True
 
 
-def _commit(context: Context, event: ending.Ending, summary: str) -> bool:
+def _commit(context: Context, event: ending.Ending, summary: str, aside: ending.Aside | None) -> ending.Ended | None:
     rng, delay_s = random.Random(), 0.1
     while True:
         try:
@@ -147,6 +179,7 @@ def _commit(context: Context, event: ending.Ending, summary: str) -> bool:
                 conversation=context.row["conversation"],
                 cid=context.row["cid"],
                 summary=summary,
+                aside=aside,
             )
         except StoreDownError:
             delay_s = next_delay_s(delay_s, base_s=0.1, cap_s=2.0, rng=rng)
@@ -166,7 +199,24 @@ def _end_failed(context: Context, error: OrchestratorError) -> None:
         retryable=error.transient if isinstance(error, EngineError) else error.retryable,
         timeline=context.timeline("failed"),
     )
-    end(context, event, summary=error.code)
+    # Not what a user can mend by asking otherwise: an operator looks at it, and has it tried again.
+    fault = error.code in ("internal", "dependency_down")
+    cause = f"{type(error).__name__}: {error}"[:CAUSE_LIMIT]
+    end(context, event, summary=error.code, aside=ending.Aside(hop=context.hop, cause=cause) if fault else None)
+
+
+def _hand_back(context: Context) -> None:
+    """Give the stage up because this process leaves: the next attempt begins elsewhere, at once."""
+    begun = until_answered(
+        lambda: recovering.hand_back(rw(), stage=context.row["stage"], owner=context.runtime.incarnation),
+        # After it, the lease runs out by itself.
+        limit_s=HAND_BACK_S,
+    )
+    if begun is None:
+        _logger.info("nothing to hand back: the turn was taken over or has ended")
+        return
+    wake_dispatcher(context.runtime.redis, context.runtime.keys)
+    _logger.info("stage handed back", next_fence=begun["fence"])
 
 
 def _end_cancelled(context: Context, stopped: StoppedError) -> None:

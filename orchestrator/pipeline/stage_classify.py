@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator import catalogue
 from orchestrator.chat import plan
+from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.engines.classifier import Classification
 from orchestrator.engines.gpu import GpuEngines
 from orchestrator.errors import NoAnswerError
@@ -14,8 +15,10 @@ from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import SETTLE_STAGE_S
 from orchestrator.publish import HopMessage
 from orchestrator.queues import QUEUES
+from orchestrator.resilience.retry import until_answered
 from orchestrator.store import claiming
 from orchestrator.store.engine import rw
 
@@ -78,26 +81,29 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     # this stage said after that would be refused as too late.
     context.log.say(routed)
     context.log.say(context.finished(summary))
-    planned = claiming.plan(
-        rw(),
-        stage=context.row["stage"],
-        route=route,
-        confidence=confidence,
-        summary=summary,
-        rest=[
-            {
-                "hop": hop,
-                "place": place,
-                "queue": plan.QUEUE_OF[hop],
-                "admitted": QUEUES[plan.QUEUE_OF[hop]].admitted,
-                "carry": carries.get(hop),
-            }
-            for place, hop in enumerate(hops, start=1)
-        ],
+    context.log.settle(min(SETTLE_STAGE_S, context.deadline.remaining_s() / 2))
+    rest = [
+        {
+            "hop": hop,
+            "place": place,
+            "queue": plan.QUEUE_OF[hop],
+            "admitted": QUEUES[plan.QUEUE_OF[hop]].admitted,
+            "share": QUEUES[plan.QUEUE_OF[hop]].share,
+            "carry": carries.get(hop),
+        }
+        for place, hop in enumerate(hops, start=1)
+    ]
+    planned = until_answered(
+        lambda: claiming.plan(
+            rw(), stage=context.row["stage"], route=route, confidence=confidence, summary=summary, rest=rest
+        ),
+        limit_s=context.deadline.remaining_s(),
     )
     if planned is None:
         raise LostTurnError("the plan found the turn ended or taken over")
     if not planned["admitted"]:
+        # The dispatcher releases it in its turn; it may be the only one that waits.
+        wake_dispatcher(context.runtime.redis, context.runtime.keys)
         return ()
     return [
         HopMessage(turn=context.turn, fence=context.fence, hop=hop, queue=plan.QUEUE_OF[hop], dispatch_no=1)
@@ -118,6 +124,10 @@ def embed(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     )
     carry = {"embedding": vectors.pack(rows[0]), "model": engines.embedder.name}
     claiming.carry_to(rw(), turn=context.turn, fence=context.fence, hop="rag", carry=carry)
-    if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=""):
+    done = until_answered(
+        lambda: claiming.finish_stage(rw(), stage=context.row["stage"], summary=""),
+        limit_s=context.deadline.remaining_s(),
+    )
+    if not done:
         raise LostTurnError("the turn ended while the question was embedded")
     return ()

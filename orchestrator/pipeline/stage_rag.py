@@ -13,6 +13,7 @@ from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.rag_answer import find_passages
 from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import finish
 from orchestrator.publish import HopMessage
 from orchestrator.store import claiming
 from orchestrator.store.engine import rw
@@ -46,6 +47,7 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
         artifact=ids.artifact_id(),
         tenant=context.row["tenant"],
         turn=context.turn,
+        fence=context.fence,
         job=None,
         step="rag",
         kind="passages",
@@ -54,9 +56,11 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
         preview=preview,
     )
     summary = catalogue.text("summary.rag", context.language, passages=len(passages))
-    if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=summary):
-        raise LostTurnError("the turn ended while passages were sought")
-    context.log.say(
+    if artifact is None:
+        raise LostTurnError("the turn ended or was taken over meanwhile")
+    finish(
+        context,
+        summary,
         ArtifactReady(
             turn=context.turn,
             artifact=artifact,
@@ -64,9 +68,8 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
             url=f"/api/artifacts/{artifact}",
             preview=preview,
             stage="rag",
-        )
+        ),
     )
-    context.log.say(context.finished(summary))
     return ()
 
 

@@ -17,6 +17,7 @@ from orchestrator.events import ArtifactReady
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import finish
 from orchestrator.pipeline.sql_answer import answer_sql
 from orchestrator.pipeline.warehouses import Connected
 from orchestrator.publish import HopMessage
@@ -61,6 +62,7 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
         artifact=ids.artifact_id(),
         tenant=context.row["tenant"],
         turn=context.turn,
+        fence=context.fence,
         job=None,
         step="sql",
         kind="table",
@@ -69,9 +71,11 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
         preview=preview,
     )
     summary = summary_of(answer.table, context.language)
-    if not claiming.finish_stage(rw(), stage=context.row["stage"], summary=summary):
-        raise LostTurnError("the turn ended while its statement ran")
-    context.log.say(
+    if artifact is None:
+        raise LostTurnError("the turn ended or was taken over meanwhile")
+    finish(
+        context,
+        summary,
         ArtifactReady(
             turn=context.turn,
             artifact=artifact,
@@ -79,9 +83,8 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
             url=f"/api/artifacts/{artifact}",
             preview=preview,
             stage="sql",
-        )
+        ),
     )
-    context.log.say(context.finished(summary))
     return ()
 
 

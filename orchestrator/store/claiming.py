@@ -33,7 +33,7 @@ SELECT mine.id AS stage, mine.queue, mine.carry,
                  'stage', CASE p.hop WHEN 'embed' THEN 'rag' ELSE p.hop END, 'attempt', p.fence, 'queue', p.queue,
                  'queue_wait_ms', greatest(0, extract(epoch FROM p.started_at - p.ready_at) * 1000)::bigint,
                  'duration_ms', greatest(0, extract(epoch FROM p.ended_at - p.started_at) * 1000)::bigint,
-                 'worker', p.worker, 'outcome', p.state) ORDER BY p.place), '[]'::json)
+                 'worker', p.worker, 'outcome', p.state) ORDER BY p.fence, p.place), '[]'::json)
         FROM switchyard_stage p WHERE p.turn_id = t.id AND p.ended_at IS NOT NULL AND p.started_at IS NOT NULL) AS past
 FROM switchyard_turn t JOIN switchyard_tenant n ON n.id = t.tenant_id LEFT JOIN mine ON true
 WHERE t.id = :turn
@@ -52,15 +52,22 @@ WITH done AS (
 SELECT turn_id FROM done
 """
 
-#: What is left of the route is admitted as a whole: one slot in every queue of it, and nobody waiting there already.
+#: What is left of the route is admitted as a whole: one slot in every queue of it within the tenant's share, and nobody
+#: waiting there already.
 PLAN = """
 WITH wanted AS (
-  SELECT x.hop, x.place, x.queue, x.admitted, x.carry
-  FROM jsonb_to_recordset(CAST(:rest AS jsonb)) AS x(hop text, place int, queue text, admitted int, carry jsonb)
+  SELECT x.hop, x.place, x.queue, x.admitted, x.share, x.carry
+  FROM jsonb_to_recordset(CAST(:rest AS jsonb))
+       AS x(hop text, place int, queue text, admitted int, share int, carry jsonb)
+), held AS (
+  SELECT s.queue, count(*) AS n, count(*) FILTER (WHERE t.tenant_id = mine.tenant_id) AS ours
+  FROM switchyard_turn mine JOIN switchyard_stage me ON me.turn_id = mine.id AND me.id = :stage,
+       switchyard_stage s JOIN switchyard_turn t ON t.id = s.turn_id
+  WHERE s.state IN ('dispatched', 'running') AND s.queue IN (SELECT queue FROM wanted) GROUP BY s.queue
 ), room AS (
   SELECT coalesce(bool_and(
-           (SELECT count(*) FROM switchyard_stage h WHERE h.queue = w.queue AND h.state IN ('dispatched', 'running'))
-             < w.admitted
+           coalesce((SELECT h.n FROM held h WHERE h.queue = w.queue), 0) < w.admitted
+           AND coalesce((SELECT h.ours FROM held h WHERE h.queue = w.queue), 0) < w.share
            AND NOT EXISTS (SELECT 1 FROM switchyard_stage h
                            WHERE h.queue = w.queue AND h.state = 'waiting' AND h.place > 0)
          ), true) AS free
@@ -90,13 +97,18 @@ UPDATE switchyard_stage SET carry = CAST(:carry AS jsonb) WHERE turn_id = :turn 
 
 ARTIFACT = """
 INSERT INTO switchyard_artifact (id, tenant_id, turn_id, job, step, kind, title, body, preview)
-VALUES (:artifact, :tenant, CAST(:turn AS text), CAST(:job AS text), :step, :kind, :title, CAST(:body AS jsonb),
-        CAST(:preview AS jsonb))
+SELECT :artifact, :tenant, CAST(:turn AS text), CAST(:job AS text), :step, :kind, :title, CAST(:body AS jsonb),
+       CAST(:preview AS jsonb)
+WHERE {guard}
 {conflict} DO UPDATE SET kind = excluded.kind, title = excluded.title, body = excluded.body, preview = excluded.preview
 RETURNING id
 """
-TURN_ARTIFACT = ARTIFACT.format(conflict="ON CONFLICT (turn_id, step) WHERE turn_id IS NOT NULL")
-JOB_ARTIFACT = ARTIFACT.format(conflict="ON CONFLICT (job, step) WHERE job IS NOT NULL")
+#: Whoever was taken over must not write over what the next attempt found.
+TURN_ARTIFACT = ARTIFACT.format(
+    guard="EXISTS (SELECT 1 FROM switchyard_turn WHERE id = :turn AND fence = :fence AND state = 'running')",
+    conflict="ON CONFLICT (turn_id, step) WHERE turn_id IS NOT NULL",
+)
+JOB_ARTIFACT = ARTIFACT.format(guard="true", conflict="ON CONFLICT (job, step) WHERE job IS NOT NULL")
 
 ARTIFACTS_OF = """
 SELECT id, step, kind, title, body FROM switchyard_artifact WHERE turn_id = :turn ORDER BY created_at, id
@@ -117,8 +129,19 @@ WITH ended AS (
       error_message = CAST(:error_message AS text), error_retryable = CAST(:retryable AS boolean),
       reached = CAST(:reached AS jsonb), ended_at = now()
   WHERE id = :turn AND fence = :fence AND state IN ('queued', 'running', 'waiting_for_user')
-    AND (CAST(:only AS text) IS NULL OR state = :only)
-  RETURNING id, conversation_id, cid
+    AND (NOT :idle OR NOT EXISTS (SELECT 1 FROM switchyard_stage r
+                                  WHERE r.turn_id = :turn AND r.fence = :fence AND r.state = 'running'))
+  RETURNING id, tenant_id, conversation_id, cid
+), aside AS (
+  INSERT INTO switchyard_dead_letter (tenant_id, turn_id, hop, code, cause, history)
+  SELECT ended.tenant_id, ended.id, :hop, :code, :cause,
+         (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                   'hop', h.hop, 'attempt', h.fence, 'outcome', h.state, 'worker', h.worker, 'summary', h.summary,
+                   'ready_at', h.ready_at, 'started_at', h.started_at, 'ended_at', h.ended_at)
+                   ORDER BY h.fence, h.place), '[]'::jsonb)
+          FROM switchyard_stage h WHERE h.turn_id = ended.id)
+  FROM ended WHERE CAST(:cause AS text) IS NOT NULL
+  ON CONFLICT (turn_id) DO NOTHING
 ), closed AS (
   UPDATE switchyard_stage s
   SET state = CASE WHEN s.state = 'running' THEN :stage_state ELSE 'skipped' END, ended_at = now(),
@@ -128,7 +151,10 @@ WITH ended AS (
   INSERT INTO switchyard_outbox (kind, key, body, next_at)
   SELECT 'ending', id, CAST(:body AS jsonb), now() + interval '1 second' FROM ended
 )
-SELECT id AS turn, conversation_id AS conversation, cid FROM ended
+SELECT id AS turn, conversation_id AS conversation, cid,
+       EXISTS (SELECT 1 FROM switchyard_turn q
+               WHERE q.conversation_id = ended.conversation_id AND q.state = 'queued' AND q.id <> ended.id) AS line
+FROM ended
 """
 
 CURRENT_FENCE = "SELECT fence FROM switchyard_turn WHERE id = :turn AND state IN ('running', 'waiting_for_user')"
@@ -176,14 +202,19 @@ def keep_artifact(
     title: str,
     body: object,
     preview: object,
-) -> str:
-    """Store what a step made, once for (turn or job, step), and return its id (the first one's, on a repeat)."""
+    fence: int = 0,
+) -> str | None:
+    """Store what a step made, once for (turn or job, step), and return its id (the first one's, on a repeat).
+
+    None when the turn has ended or is no longer at `fence`: nothing was stored.
+    """
     row = one_row(
         engine,
         TURN_ARTIFACT if turn else JOB_ARTIFACT,
         artifact=artifact,
         tenant=tenant,
         turn=turn,
+        fence=fence,
         job=job,
         step=step,
         kind=kind,
@@ -191,9 +222,7 @@ def keep_artifact(
         body=json_text(body),
         preview=json_text(preview),
     )
-    if row is None:
-        raise RuntimeError("an upsert always answers one row")
-    return str(row["id"])
+    return str(row["id"]) if row else None
 
 
 def artifacts_of(engine: Engine, turn: str) -> list[Row]:
@@ -207,7 +236,10 @@ def exchanges(engine: Engine, *, conversation: str, turn: str, most: int) -> lis
 
 
 def end_turn(engine: Engine, *, values: Mapping[str, object]) -> Row | None:
-    """End a turn, close its stages and write the outbox row, all or nothing; None when somebody else ended it."""
+    """End a turn, close its stages, write the outbox row and the dead letter, all or nothing.
+
+    None when somebody else ended it. `line`: another turn of its conversation may go on now.
+    """
     return one_row(engine, END, **values)
 
 

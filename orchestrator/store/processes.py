@@ -13,13 +13,14 @@ BEAT_S = 2.0
 DEAD_AFTER_S = 6.0
 
 BEAT = """
-INSERT INTO switchyard_process (incarnation, name, role, host, pid, queues, draining)
-VALUES (:incarnation, :name, :role, :host, :pid, CAST(:queues AS jsonb), :draining)
+INSERT INTO switchyard_process (incarnation, name, role, host, pid, queues, slots, draining)
+VALUES (:incarnation, :name, :role, :host, :pid, CAST(:queues AS jsonb), :slots, :draining)
 ON CONFLICT (incarnation) DO UPDATE SET seen_at = now(), draining = excluded.draining
 """
 GONE = "DELETE FROM switchyard_process WHERE incarnation = :incarnation"
+OF_HOST = "SELECT incarnation, name, pid FROM switchyard_process WHERE host = :host"
 ALIVE = """
-SELECT incarnation, name, role, host, pid, queues, draining, started_at, seen_at FROM switchyard_process
+SELECT incarnation, name, role, host, pid, queues, slots, draining, started_at, seen_at FROM switchyard_process
 WHERE seen_at > now() - :dead_after_s * interval '1 second' ORDER BY name
 """
 
@@ -33,6 +34,7 @@ def beat(
     host: str,
     pid: int,
     queues: Sequence[str],
+    slots: int = 0,
     draining: bool,
 ) -> None:
     """Say that this process lives."""
@@ -45,6 +47,7 @@ def beat(
         host=host,
         pid=pid,
         queues=json_text(list(queues)),
+        slots=slots,
         draining=draining,
     )
 
@@ -52,6 +55,11 @@ def beat(
 def gone(engine: Engine, *, incarnation: str) -> None:
     """Say that this process leaves in order."""
     all_rows(engine, GONE, incarnation=incarnation)
+
+
+def of_host(engine: Engine, host: str) -> list[Row]:
+    """Return every process that was started on a host and has not left in order: incarnation, name and pid."""
+    return all_rows(engine, OF_HOST, host=host)
 
 
 def alive(engine: Engine) -> list[Row]:

@@ -65,4 +65,6 @@ def rival(own: EmbeddedServers, empty: None) -> Person:
 @pytest.fixture
 def dispatcher(own: EmbeddedServers, keys: Keys, empty: None) -> Dispatcher:
     """Return a dispatcher that the test turns by hand."""
-    return Dispatcher(sync_client(own.redis_url), keys)
+    made = Dispatcher(sync_client(own.redis_url), keys)
+    kit.let_judge(made.sweeper.judge)
+    return made

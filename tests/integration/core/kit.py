@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,10 +22,11 @@ from orchestrator import ids
 from orchestrator.celery import app
 from orchestrator.chat import conversations, ending, plan, turns
 from orchestrator.chat.turns import Accepted, NewTurn
+from orchestrator.control.judge import Judge
 from orchestrator.events import MessageCompleted, TurnFailed
 from orchestrator.log.keys import Keys
 from orchestrator.queues import QUEUES
-from orchestrator.store import claiming, dispatching
+from orchestrator.store import claiming, releasing
 from orchestrator.store import engine as store
 from orchestrator.store.engine import rw
 from orchestrator.store.rows import Row, all_rows
@@ -111,10 +113,9 @@ def ask(who: Person, where: str | None = None, **more: Any) -> Accepted:
 
 
 def released(who: Person, where: str | None = None, *, route: Any = "chat", **more: Any) -> str:
-    """Return a turn whose first hop is dispatched; everything that waits on that queue is released with it."""
+    """Return a turn whose hops are dispatched, whatever room there is."""
     turn = ask(who, where, route=route, **more).turn
-    queue = plan.QUEUE_OF[plan.hops(route)[0]]
-    dispatching.release_first(rw(), queue=queue, room=1_000)
+    releasing.release(rw(), [(turn, 1)])
     return turn
 
 
@@ -151,6 +152,7 @@ def plan_rest(turn: str, stage: int, *hops: str, admitted: int | None = None) ->
                 "place": place,
                 "queue": plan.QUEUE_OF[hop],  # type: ignore[index]  # a hop's name
                 "admitted": QUEUES[plan.QUEUE_OF[hop]].admitted if admitted is None else admitted,  # type: ignore[index]  # as above
+                "share": QUEUES[plan.QUEUE_OF[hop]].share,  # type: ignore[index]  # as above
                 "carry": None,
             }
             for place, hop in enumerate(hops, start=1)
@@ -176,9 +178,10 @@ def failed(turn: str) -> TurnFailed:
     return TurnFailed(turn=turn, code="internal", message="m", retryable=True, timeline=TIMELINE)
 
 
-def end(event: ending.Ending, *, fence: int = 1, only: str | None = None) -> bool:
+def end(event: ending.Ending, *, fence: int = 1, idle: bool = False) -> bool:
     """Commit an ending."""
-    return ending.commit(event, fence=fence, conversation=_conversation_of(event.turn), cid="cid_test", only=only)
+    conversation = _conversation_of(event.turn)
+    return ending.commit(event, fence=fence, conversation=conversation, cid="cid_test", idle=idle) is not None
 
 
 def _conversation_of(turn: str) -> str:
@@ -226,12 +229,15 @@ def waited(turn: str, seconds: float) -> None:
     )
 
 
-def alive(owner: str, *, silent_s: float = 0) -> None:
+def alive(owner: str, *, silent_s: float = 0, queues: Sequence[str] = (), slots: int = 1) -> None:
     """Write a process row last heard of `silent_s` ago."""
     look(
-        "INSERT INTO switchyard_process (incarnation, name, role, host, pid, queues, draining, seen_at)"
-        " VALUES (:owner, :owner, 'worker', 'h', 1, '[]', false, now() - :s * interval '1 second')",
+        "INSERT INTO switchyard_process (incarnation, name, role, host, pid, queues, slots, draining, seen_at)"
+        " VALUES (:owner, :owner, 'worker', 'h', 1, CAST(:queues AS jsonb), :slots, false,"
+        " now() - :s * interval '1 second')",
         owner=owner,
+        queues=orjson.dumps(list(queues)).decode(),
+        slots=slots,
         s=silent_s,
     )
 
@@ -252,3 +258,9 @@ def frames(redis: Redis, keys: Keys, where: str) -> list[dict[str, Any]]:
 def types_of(found: Sequence[dict[str, Any]], turn: str) -> list[str]:
     """Return the types of a turn's frames."""
     return [frame["type"] for frame in found if frame["data"].get("turn") == turn]
+
+
+def let_judge(judge: Judge) -> None:
+    """Have a judge watched for long enough, as after some seconds of sweeps."""
+    for ago_s in (8.0, 6.0, 4.0, 2.0, 0.0):
+        judge.saw(time.monotonic() - ago_s)

@@ -13,7 +13,7 @@ from orchestrator.errors import (
     TooBigError,
 )
 from orchestrator.log.records import Partial
-from orchestrator.store import claiming, dispatching
+from orchestrator.store import claiming, sweeping
 from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -255,7 +255,7 @@ def test_a_turn_of_last_year_that_nobody_ended_can_still_be_swept(anna: Person) 
     turn = kit.ask(anna).turn
     kit.age(turn, 366 * 86_400)
 
-    assert [row["turn"] for row in dispatching.overdue(rw(), judge=True)] == [turn]
+    assert [row["turn"] for row in sweeping.overdue(rw(), judge=True)] == [turn]
 
 
 def test_conversations_are_listed_by_use_and_paged(anna: Person) -> None:

@@ -14,7 +14,7 @@ from orchestrator.errors import (
     ConflictError,
     NotFoundError,
 )
-from orchestrator.store import claiming, dispatching
+from orchestrator.store import claiming, outbox, recovering, releasing
 from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -162,7 +162,7 @@ def test_nobody_overtakes_a_plan_that_waits(anna: Person) -> None:
 
     assert planned is not None
     assert planned["admitted"] is False
-    assert [row["turn"] for row in dispatching.waiting_rest(rw())] == [first, second]
+    assert [row["turn"] for row in releasing.candidates(rw(), most=9)] == [first, second]
 
 
 def test_a_plan_of_an_ended_turn_plans_nothing(anna: Person) -> None:
@@ -177,7 +177,7 @@ def test_a_released_rest_is_claimed_with_number_one(anna: Person) -> None:
     turn, stage = classified(anna)
     kit.plan_rest(turn, stage, "llm", admitted=0)
 
-    dispatching.release_rest(rw(), turn=turn, fence=1)
+    releasing.release(rw(), [(turn, 1)])
 
     assert kit.running(turn, "llm")["stage"] is not None
 
@@ -193,7 +193,7 @@ def test_stages_that_a_plan_made_beside_an_ending_do_not_hold_their_slots_for_ev
                 "route": "chat",
                 "confidence": 1.0,
                 "summary": "s",
-                "rest": '[{"hop":"llm","place":1,"queue":"llm","admitted":9}]',
+                "rest": '[{"hop":"llm","place":1,"queue":"llm","admitted":9,"share":9}]',
             },
         )
         # The ending began before the plan was committed: it waits for the turn's row and knows no new stages.
@@ -203,22 +203,23 @@ def test_stages_that_a_plan_made_beside_an_ending_do_not_hold_their_slots_for_ev
         transaction_.commit()
         ender.join()
 
-    dispatching.close_left_over(rw())
+    recovering.close_left_over(rw())
 
     assert kit.turn_row(turn)["state"] == "failed"
     assert kit.stages(turn)["llm"] == "skipped"
-    assert dispatching.held(rw()) == {}
+    assert releasing.held(rw()) == []
 
 
 # --- artifacts --------------------------------------------------------------------------------------------------------
 
 
-def keep(turn: str, anna: Person, rows: int) -> str:
+def keep(turn: str, anna: Person, rows: int, *, fence: int = 1) -> str | None:
     return claiming.keep_artifact(
         rw(),
         artifact=ids.artifact_id(),
         tenant=anna.tenant,
         turn=turn,
+        fence=fence,
         job=None,
         step="sql",
         kind="table",
@@ -300,19 +301,21 @@ def test_an_ending_under_another_fence_ends_nothing(anna: Person) -> None:
     assert kit.turn_row(turn)["state"] == "running"
 
 
-def test_an_ending_only_from_a_state_leaves_the_others(anna: Person) -> None:
+def test_an_ending_of_an_idle_turn_leaves_one_of_which_a_stage_runs(anna: Person) -> None:
     turn = kit.released(anna)
+    kit.running(turn, "llm")
 
-    assert kit.end(kit.failed(turn), only="queued") is False
+    assert kit.end(kit.failed(turn), idle=True) is False
+    assert kit.end(kit.failed(turn)) is True
 
 
 def test_the_relay_sees_an_ending_a_second_later(anna: Person) -> None:
     turn = kit.released(anna)
     kit.end(kit.failed(turn))
 
-    at_once = [row["key"] for row in dispatching.open_outbox(rw())]
+    at_once = [row["key"] for row in outbox.open_outbox(rw())]
     time.sleep(1.1)
-    later = [row["key"] for row in dispatching.open_outbox(rw())]
+    later = [row["key"] for row in outbox.open_outbox(rw())]
 
     assert (at_once, later) == ([], [turn])
 
@@ -376,7 +379,7 @@ def test_cancel_and_release_on_two_threads_leave_one_truth(anna: Person) -> None
         lambda n: (
             turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
             if n
-            else dispatching.release_first(rw(), queue="llm", room=1)
+            else releasing.release(rw(), [(turn, 1)])
         ),
     )
 

@@ -19,7 +19,7 @@ from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
-from orchestrator.store import dispatching
+from orchestrator.store import releasing
 from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -82,7 +82,7 @@ def test_a_job_whose_claim_lost_its_connection_is_run(own: EmbeddedServers, runt
         " VALUES ('job_1', :tenant, 'clean_up', 'batch', '{}', 'cid_1', 'PENDING')",
         tenant=anna.tenant,
     )
-    row = dispatching.release_jobs(rw(), queue="batch", room=1)[0]
+    row = releasing.release_jobs(rw(), queue="batch", room=1)[0]
     ran: list[str] = []
 
     def work(context: JobContext) -> dict[str, object]:

@@ -64,21 +64,21 @@ def test_a_turn_committed_late_does_not_run_beside_a_younger_one(
     assert sent_turns(redis, keys, "llm") == [running]
 
 
-def test_no_more_are_in_the_broker_than_are_admitted(
+def test_no_more_of_a_tenant_are_in_the_broker_than_its_share(
     dispatcher: Dispatcher, anna: Person, redis: Redis, keys: Keys
 ) -> None:
-    made = [kit.ask(anna, route="sql").turn for _ in range(QUEUES["sql"].admitted + 3)]
+    made = [kit.ask(anna, route="sql").turn for _ in range(QUEUES["sql"].share + 3)]
 
     dispatcher.release()
     dispatcher.release()
 
-    assert sent_turns(redis, keys, "sql") == made[: QUEUES["sql"].admitted]
+    assert sent_turns(redis, keys, "sql") == made[: QUEUES["sql"].share]
 
 
 def test_a_place_that_comes_free_is_given_to_the_next(
     dispatcher: Dispatcher, anna: Person, redis: Redis, keys: Keys
 ) -> None:
-    made = [kit.ask(anna, route="sql").turn for _ in range(QUEUES["sql"].admitted + 1)]
+    made = [kit.ask(anna, route="sql").turn for _ in range(QUEUES["sql"].share + 1)]
     dispatcher.release()
     kit.end(kit.failed(made[0]))
 
@@ -128,7 +128,7 @@ def test_a_rest_that_waited_is_sent_as_one_chain(
 def test_a_slow_warehouse_does_not_hold_up_who_needs_none(
     dispatcher: Dispatcher, anna: Person, redis: Redis, keys: Keys
 ) -> None:
-    for _ in range(QUEUES["sql"].admitted):
+    for _ in range(QUEUES["sql"].share):
         kit.ask(anna, route="sql")
     dispatcher.release()
     blocked = waiting_rest(anna, "sql", "llm")
@@ -162,8 +162,8 @@ def test_a_wait_is_told_once_and_in_plain_words(dispatcher: Dispatcher, anna: Pe
     second = kit.ask(anna, where, route="chat").turn
     kit.waited(second, 0.5)
 
-    dispatcher.sweep()
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
+    dispatcher.sweeper.sweep()
 
     told = queued_frames(redis, keys, where)
     assert [(data["turn"], data["position"], data["queue"]) for data in told] == [(second, 2, "conversation")]
@@ -179,7 +179,7 @@ def test_whoever_waits_has_a_question_in_the_log_first_even_if_the_gateway_died(
     second = kit.ask(anna, where, route="chat").turn
     kit.waited(second, 0.5)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.types_of(kit.frames(redis, keys, where), second) == ["turn.accepted", "turn.queued"]
 
@@ -192,13 +192,13 @@ def test_a_new_position_is_a_hint_and_no_second_event(
     last = kit.released(anna, where, route=None)
     kit.plan_rest(last, kit.running(last, "classify")["stage"], "llm", admitted=0)
     time.sleep(0.2)
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
     listener = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py's gap
     listener.subscribe(keys.channel(where))
     listener.get_message(timeout=1)
     kit.end(kit.failed(ahead[0]))
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     hint = listener.get_message(timeout=2)
     listener.close()
@@ -215,8 +215,8 @@ def test_a_turn_past_its_deadline_fails_once(dispatcher: Dispatcher, anna: Perso
     dispatcher.release()
     kit.age(turn, 3.5)
 
-    dispatcher.sweep()
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
+    dispatcher.sweeper.sweep()
 
     assert (kit.turn_row(turn)["state"], kit.turn_row(turn)["error_code"]) == ("failed", "deadline_exceeded")
     assert kit.types_of(kit.frames(redis, keys, where), turn) == ["turn.accepted", "turn.failed"]
@@ -230,7 +230,7 @@ def test_a_swept_turn_that_never_started_shows_its_question(
     turn = kit.ask(anna, where, deadline_ms=1_000).turn
     kit.age(turn, 3.5)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.types_of(kit.frames(redis, keys, where), turn) == ["turn.accepted", "turn.failed"]
 
@@ -244,7 +244,7 @@ def test_a_turn_cancelled_between_dispatch_and_claim_is_cancelled(
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     row = kit.turn_row(turn)
     assert (row["state"], row["reached"]) == ("cancelled", ["queued"])
@@ -258,7 +258,7 @@ def test_a_cancelled_turn_is_left_to_the_living_worker_that_runs_it(dispatcher: 
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.turn_row(turn)["state"] == "running"
 
@@ -270,7 +270,7 @@ def test_a_cancelled_turn_of_a_dead_worker_is_ended(dispatcher: Dispatcher, anna
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.turn_row(turn)["state"] == "cancelled"
 
@@ -281,9 +281,9 @@ def test_nobody_is_judged_dead_right_after_a_trouble(dispatcher: Dispatcher, ann
     kit.running(turn, "llm", owner="inc_dead")
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
-    dispatcher._distrust()
+    dispatcher.sweeper.judge.lose_sight()
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.turn_row(turn)["state"] == "running"
 
@@ -297,8 +297,8 @@ def test_the_relay_appends_an_ending_whose_winner_died(
     kit.end(kit.completed(turn, "the answer"))
     time.sleep(1.1)
 
-    dispatcher.sweep()
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
+    dispatcher.sweeper.sweep()
 
     endings = [frame for frame in kit.frames(redis, keys, where) if frame["type"] == "message.completed"]
     assert [frame["data"]["text"] for frame in endings] == ["the answer"]
@@ -319,7 +319,7 @@ def test_an_outbox_row_that_nobody_understands_does_not_hold_up_the_others(
     kit.end(kit.failed(turn))
     time.sleep(1.1)
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.types_of(kit.frames(redis, keys, where), turn) == ["turn.failed"]
     put_off = kit.look("SELECT attempts FROM switchyard_outbox WHERE done_at IS NULL")
@@ -334,6 +334,6 @@ def test_a_document_that_no_job_will_read_any_more_says_so(dispatcher: Dispatche
         tenant=anna.tenant,
     )
 
-    dispatcher.sweep()
+    dispatcher.sweeper.sweep()
 
     assert kit.look("SELECT state FROM switchyard_document WHERE id = 'doc_1'")[0]["state"] == "failed"

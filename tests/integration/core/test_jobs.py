@@ -24,7 +24,7 @@ from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-from orchestrator.store import dispatching, jobs
+from orchestrator.store import jobs, recovering, releasing
 from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from orchestrator.tenants.sealing import seal
@@ -52,7 +52,7 @@ def job(anna: Person) -> str:
     made = jobs.insert(
         rw(), tenant=anna.tenant, user=None, type="clean_up", queue="batch", payload={"n": 1}, cid="cid_job"
     )
-    dispatching.release_jobs(rw(), queue="batch", room=1)
+    releasing.release_jobs(rw(), queue="batch", room=1)
     return made
 
 
@@ -92,7 +92,7 @@ def test_a_passing_failure_is_tried_again_later(runtime: Runtime, job: str) -> N
 
     assert (row["state"], row["ended_at"]) == ("RETRY_WAIT", None)
     assert 1 < (row["run_at"] - row["started_at"]).total_seconds() < 61
-    assert dispatching.release_jobs(rw(), queue="batch", room=1) == []
+    assert releasing.release_jobs(rw(), queue="batch", room=1) == []
 
 
 def test_the_last_attempt_fails_for_good(runtime: Runtime, job: str) -> None:
@@ -114,7 +114,7 @@ def test_a_stopped_job_is_cancelled(runtime: Runtime, job: str) -> None:
 
 def test_a_job_that_was_recovered_meanwhile_keeps_what_the_next_attempt_writes(runtime: Runtime, job: str) -> None:
     def work(_: JobContext) -> Mapping[str, object]:
-        dispatching.recover_jobs(rw())
+        recovering.recover_jobs(rw())
         return {"zombie": True}
 
     row = run(runtime, job, work)

@@ -24,7 +24,7 @@ from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.stage_classify import classify
 from orchestrator.queues import QUEUES
-from orchestrator.store import dispatching
+from orchestrator.store import releasing
 from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -75,7 +75,7 @@ def test_the_route_is_told_before_the_wait_that_it_leads_to(
     for _ in range(QUEUES["llm"].admitted):
         kit.released(anna)
     turn = kit.ask(anna).turn
-    dispatching.release_first(rw(), queue="gpu", room=1)
+    releasing.release(rw(), [(turn, 1)])
 
     rest = run_stage(
         "classify", lambda context: classify(context, engines), runtime=runtime, turn=turn, fence=1, dispatch_no=1

@@ -26,12 +26,13 @@ ENDINGS = ("message.completed", "turn.failed", "turn.cancelled")
 
 
 @contextmanager
-def running_workers(logs: Path, *names: str) -> Iterator[Stack]:
-    """Run the dispatcher and the named workers until the block ends."""
+def running_workers(logs: Path, *names: str, **more: str) -> Iterator[Stack]:
+    """Run the dispatcher and the named workers until the block ends, `more` in their environment."""
     environ = {
         "SWITCHYARD_ENGINES": "scripted",
         "SWITCHYARD_LLM_SCRIPT": f"pieces={PIECES} pace_s={PACE_S}",
         "SWITCHYARD_MODE": "test",
+        **more,
     }
     with running_stack(logs, environ, names=("dispatcher", *names), gateways=0) as stack:
         stack.wait_serving()
