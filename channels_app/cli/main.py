@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 from rich.console import Console
 
-from channels_app.cli import credentials
+from channels_app.cli import credentials, dead
 from channels_app.cli.api import Api, ProblemError
 from channels_app.cli.ask import FAILED, USAGE
 from channels_app.cli.ask import ask as carry
@@ -32,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(dead.app, name="dead")
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 Server = Annotated[
