@@ -15,6 +15,9 @@ from typing import Any
 
 from orchestrator.queues import Queue
 
+#: Workers lost until a turn runs apart from others that lost as many; with one more it is set aside.
+FRAGILE_AFTER = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -27,6 +30,8 @@ class Candidate:
     queues: tuple[str, ...]
     #: It runs already: classified, taken over, or put back.
     begun: bool
+    #: It has lost two workers. The next one must not take others down that may have lost theirs to the same turn.
+    fragile: bool
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Candidate:
@@ -37,6 +42,7 @@ class Candidate:
             tenant=row["tenant"],
             queues=tuple(row["queues"]),
             begun=row["state"] == "running",
+            fragile=row["lost"] >= FRAGILE_AFTER,
         )
 
 
@@ -80,11 +86,14 @@ class Slots:
             self._of[name, candidate.tenant] += 1
 
 
-def choose(candidates: Sequence[Candidate], slots: Slots, queues: Mapping[str, Queue]) -> list[Candidate]:
+def choose(
+    candidates: Sequence[Candidate], slots: Slots, queues: Mapping[str, Queue], *, fragile_held: bool = False
+) -> list[Candidate]:
     """Return the candidates that may go now, in the order in which they are to be published.
 
     `candidates` come the longest waiting first; turns under way go before new ones of their tenant. `slots` counts what
-    was taken when this returns. Within a tenant nobody overtakes in a queue that is full, yet another route goes on.
+    was taken when this returns. Within a tenant nobody overtakes in a queue that is full, yet another route goes on. Of
+    fragile turns one goes at a time; `fragile_held`: one is on its way.
     """
     backlog = Counter(c.tenant for c in candidates if c.begun)
     lines: dict[str, deque[Candidate]] = {}
@@ -96,9 +105,12 @@ def choose(candidates: Sequence[Candidate], slots: Slots, queues: Mapping[str, Q
         # Stable: among equals whoever's line began earlier.
         for tenant in sorted(lines, key=lambda name: slots.held_by(lines[name][0].queues[0], name)):
             candidate = lines[tenant].popleft()
-            if not blocked[tenant] & set(candidate.queues) and slots.fit(candidate, queues, backlog=backlog[tenant]):
+            if candidate.fragile and fragile_held:
+                pass
+            elif not blocked[tenant] & set(candidate.queues) and slots.fit(candidate, queues, backlog=backlog[tenant]):
                 slots.take(candidate)
                 chosen.append(candidate)
+                fragile_held = fragile_held or candidate.fragile
                 if candidate.begun:
                     backlog[tenant] -= 1
             else:

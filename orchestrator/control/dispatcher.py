@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator import publish
-from orchestrator.control.admission import Candidate, Slots, choose
+from orchestrator.control.admission import FRAGILE_AFTER, Candidate, Slots, choose
 from orchestrator.control.broker_redis import RedisBroker
 from orchestrator.control.leader import Leader
 from orchestrator.control.sweep import acceptance
@@ -109,7 +109,9 @@ class Dispatcher:
 
     def _release_turns(self, slots: Slots) -> bool:
         rows = {row["turn"]: row for row in releasing.candidates(rw(), most=MOST_NEW) if row["queues"]}
-        chosen = choose([Candidate.of(row) for row in rows.values()], slots, QUEUES)
+        waiting = [Candidate.of(row) for row in rows.values()]
+        fragile_held = any(c.fragile for c in waiting) and releasing.fragile_held(rw(), lost=FRAGILE_AFTER)
+        chosen = choose(waiting, slots, QUEUES, fragile_held=fragile_held)
         if chosen:
             # The gateway may have died after its commit. Whatever is said of a turn comes after this.
             self._writer.append_all([acceptance(rows[c.turn]) for c in chosen if not c.begun])

@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 
 from orchestrator import catalogue
 from orchestrator.chat import ending
+from orchestrator.control.admission import FRAGILE_AFTER
 from orchestrator.errors import EngineError
 from orchestrator.events import Reached, TurnAccepted, TurnCancelled, TurnFailed
 from orchestrator.log.records import Append
@@ -16,7 +17,7 @@ from orchestrator.store.engine import rw
 from orchestrator.store.rows import Row
 
 #: A hop that took so many workers along is not tried on another.
-POISON_AFTER = 3
+POISON_AFTER = FRAGILE_AFTER + 1
 #: How long a dispatched stage may stay unclaimed while somebody has a slot for it.
 PATIENCE_S = 3.0
 _logger = structlog.get_logger(__name__)

@@ -24,7 +24,8 @@ SELECT queue, tenant, sum(n)::int AS held FROM (
 _BEGUN = """
 SELECT t.id AS turn, t.fence, t.tenant_id AS tenant, t.state, t.conversation_id AS conversation, t.cid, t.text,
        t.user_id AS "user", t.parent_id AS parent, min(s.ready_at) AS since,
-       json_agg(s.queue ORDER BY s.place) AS queues
+       json_agg(s.queue ORDER BY s.place) AS queues,
+       (SELECT count(*) FROM switchyard_stage l WHERE l.turn_id = t.id AND l.state = 'lost') AS lost
 FROM switchyard_turn t
 JOIN switchyard_stage s ON s.turn_id = t.id AND s.fence = t.fence AND s.state = 'waiting'
 WHERE t.state = 'running' AND t.cancel_requested_at IS NULL
@@ -35,7 +36,7 @@ GROUP BY t.id
 _NEW = """
 SELECT n.id, n.fence, n.tenant_id, n.state, n.conversation_id, n.cid, n.text, n.user_id, n.parent_id, n.created_at,
        (SELECT json_agg(s.queue ORDER BY s.place) FROM switchyard_stage s
-        WHERE s.turn_id = n.id AND s.fence = n.fence AND s.state = 'waiting')
+        WHERE s.turn_id = n.id AND s.fence = n.fence AND s.state = 'waiting'), 0
 FROM (SELECT DISTINCT tenant_id FROM switchyard_turn WHERE state = 'queued') w
 CROSS JOIN LATERAL (
   SELECT t.* FROM switchyard_turn t
@@ -50,6 +51,12 @@ CROSS JOIN LATERAL (
 ) n
 """
 CANDIDATES = f"{_BEGUN} UNION ALL {_NEW} ORDER BY since, turn"
+
+FRAGILE_HELD = """
+SELECT s.turn_id AS turn FROM switchyard_stage s
+WHERE s.state IN ('dispatched', 'running')
+  AND (SELECT count(*) FROM switchyard_stage l WHERE l.turn_id = s.turn_id AND l.state = 'lost') >= :lost LIMIT 1
+"""
 
 #: Guarded by fence and state, so that a leader that was frozen in the middle of its round starts nothing twice.
 RELEASE = """
@@ -113,6 +120,11 @@ def candidates(engine: Engine, *, most: int) -> list[Row]:
     Those under way are there all; of those that have not begun, each tenant's `most` oldest.
     """
     return all_rows(engine, CANDIDATES, most=most)
+
+
+def fragile_held(engine: Engine, *, lost: int) -> bool:
+    """Return whether a turn that lost `lost` workers or more holds a slot."""
+    return bool(all_rows(engine, FRAGILE_HELD, lost=lost))
 
 
 def release(engine: Engine, turns: Sequence[tuple[str, int]]) -> list[Row]:

@@ -118,8 +118,10 @@ def test_the_wait_of_a_chained_hop_begins_when_the_one_in_front_is_done(anna: Pe
 
 
 def test_a_claim_says_that_a_cancel_was_asked_for(anna: Person) -> None:
-    turn = kit.released(anna)
+    turn = kit.released(anna, route="sql")
+    stage = kit.running(turn, "sql")["stage"]
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
+    claiming.finish_stage(rw(), stage=stage, summary="s")
 
     assert kit.running(turn, "llm")["cancel_requested"] is True
 
@@ -239,6 +241,15 @@ def test_a_repeated_step_keeps_one_artifact_with_its_first_id_and_its_last_body(
     assert [len(a["body"]["rows"]) for a in claiming.artifacts_of(rw(), turn)] == [2]
 
 
+def test_whoever_was_taken_over_leaves_no_artifact(anna: Person) -> None:
+    turn = kit.released(anna)
+    stage = kit.running(turn, "llm")["stage"]
+    recovering.take_over(rw(), stage=stage)
+
+    assert keep(turn, anna, 1) is None
+    assert claiming.artifacts_of(rw(), turn) == []
+
+
 def test_null_characters_are_left_out_of_an_artifact(anna: Person) -> None:
     turn = kit.released(anna)
     body = {"rows": [["a\x00b", "\\u0000", "\\\x00"]]}
@@ -248,6 +259,7 @@ def test_null_characters_are_left_out_of_an_artifact(anna: Person) -> None:
         artifact=ids.artifact_id(),
         tenant=anna.tenant,
         turn=turn,
+        fence=1,
         job=None,
         step="sql",
         kind="table",
@@ -334,8 +346,21 @@ def test_a_queued_turn_is_cancelled_at_once(anna: Person) -> None:
     assert kit.stages(turn) == {"classify": "skipped"}
 
 
+def test_a_dispatched_turn_that_nobody_runs_ends_at_once(anna: Person) -> None:
+    turn = kit.released(anna)
+
+    made = turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
+
+    assert made.ending is not None
+    refused = kit.claim(turn, "llm")
+    assert refused is not None
+    assert refused["stage"] is None
+    assert kit.turn_row(turn)["state"] == "cancelled"
+
+
 def test_a_running_turn_is_asked_to_stop(anna: Person) -> None:
     turn = kit.released(anna)
+    kit.running(turn, "llm")
 
     made = turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
 
@@ -346,6 +371,7 @@ def test_a_running_turn_is_asked_to_stop(anna: Person) -> None:
 
 def test_a_second_cancel_keeps_the_first_time(anna: Person) -> None:
     turn = kit.released(anna)
+    kit.running(turn, "llm")
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     first = kit.turn_row(turn)["cancel_requested_at"]
 
