@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,10 +112,10 @@ class Stack:
         return (self.logs / f"{key}.log").read_text(errors="replace")
 
 
-def _free_ports(count: int) -> int:
-    """Return a port that is free together with the `count - 1` after it."""
+def free_ports(count: int, choose: Callable[[], int] = free_port) -> int:
+    """Return a port, of those that `choose` gives, that is free together with the `count - 1` after it."""
     while True:
-        first = free_port()
+        first = choose()
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
@@ -137,7 +137,7 @@ def running_stack(
     logs: Path, environ: Mapping[str, str], *, names: tuple[str, ...], gateways: int = 1
 ) -> Iterator[Stack]:
     """Run the named processes, and `gateways` of the gateway, until the block ends."""
-    port = _free_ports(gateways)
+    port = free_ports(gateways)
     stack = Stack(
         environ={**os.environ, **environ, "PORT": str(port), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
         logs=logs,
