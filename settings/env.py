@@ -181,6 +181,12 @@ class Environment(BaseSettings):
         validation_alias=_env("SWITCHYARD_EXAMPLE_SIZE"),
         description="How many orders the example company has.",
     )
+    start_despite: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias=_env("SWITCHYARD_START_DESPITE"),
+        description="Ids of start-up checks, by commas, that must stop no process: for an emergency. "
+        "What each would lose is in [operations.md](operations.md#what-refuses-to-start-and-what-to-do).",
+    )
     debug: bool = Field(False, validation_alias=_env("SWITCHYARD_DEBUG"), description="Django's debug pages.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias=_env("SWITCHYARD_LOG_LEVEL"), description="Least level that is logged."
@@ -317,6 +323,28 @@ class Environment(BaseSettings):
         description="Tokens are gathered this long before they are sent.",
     )
 
+    breaker_failures: int = Field(
+        5,
+        ge=1,
+        le=1_000,
+        validation_alias=_env("SWITCHYARD_BREAKER_FAILURES"),
+        description="Failures in a row after which the language model, or a tenant's warehouse, is left alone.",
+    )
+    breaker_cool_s: float = Field(
+        2.0,
+        ge=0.1,
+        le=600,
+        validation_alias=_env("SWITCHYARD_BREAKER_COOL_S"),
+        description="How long it is left alone at first; longer each time that the probe after it fails.",
+    )
+    breaker_cool_most_s: float = Field(
+        30.0,
+        ge=0.1,
+        le=3_600,
+        validation_alias=_env("SWITCHYARD_BREAKER_COOL_MOST_S"),
+        description="Longest time that it is left alone between two probes.",
+    )
+
     sql_timeout_s: float = Field(
         10.0,
         ge=0.1,
@@ -338,7 +366,7 @@ class Environment(BaseSettings):
         description="EXPLAIN cost over which a statement is refused.",
     )
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "start_despite", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

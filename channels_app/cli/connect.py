@@ -35,7 +35,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from orchestrator.admin.diagnosis_warehouse import hardening_gaps
+    from orchestrator.admin.diagnosis.warehouses import hardening_gaps
     from orchestrator.engines.warehouse_sql import open_warehouse
     from orchestrator.errors import OrchestratorError
     from orchestrator.pipeline.semantic.draft import draft_layer

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from django.db import DatabaseError
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from orchestrator.errors import DependencyDownError
+from orchestrator.admin.diagnosis.findings import Check, Finding
+from orchestrator.errors import DependencyDownError, OrchestratorError
 from orchestrator.store.engine import psycopg2_url
+
+NONE = Check(
+    id="warehouse-none",
+    subject="warehouses",
+    level="warning",
+    why="questions about figures have nothing to be answered from",
+    remedy="`switchyard connect <database url>`",
+)
+UNREADABLE = Check(
+    id="warehouse-away",
+    subject="warehouses",
+    level="problem",
+    why="this tenant's questions about figures end with an error",
+    remedy="is its database running, and its address right? `switchyard connect` replaces it",
+)
+SOFT = Check(
+    id="warehouse-role",
+    subject="warehouses",
+    level="warning",
+    why="the role is the second wall behind the SQL guard: a hole in the first should lead nowhere",
+    remedy="take these rights from it, as deploy/example/harden.sql does",
+)
+CHECKS = (NONE, UNREADABLE, SOFT)
 
 #: Calls that a read-only transaction doesn't stop, by what they do.
 _FUNCTIONS = (
@@ -31,6 +58,33 @@ SELECT rolsuper AS super, rolcreaterole AS createrole, rolcreatedb AS createdb, 
                OR has_table_privilege(c.oid, 'DELETE'))) AS writable
 FROM pg_roles WHERE rolname = current_user
 """
+
+
+def warehouses() -> Iterator[Finding]:
+    """Yield what each tenant's warehouse gives; the platform's own database holds the list."""
+    # Processes that look at the table of checks as they start need none of this.
+    from orchestrator.engines.warehouse_sql import open_warehouse
+    from orchestrator.tenants.models import Warehouse
+    from orchestrator.tenants.sealing import unseal
+
+    try:
+        found = list(Warehouse.objects.select_related("tenant").order_by("tenant__slug"))
+    except DatabaseError:
+        return  # the schema's own finding says it
+    if not found:
+        yield NONE.found("none is connected")
+    for row in found:
+        name = f"warehouse of {row.tenant.slug}, {row.label}"
+        try:
+            url = unseal(bytes(row.url_encrypted))
+            relations = len(open_warehouse(url).catalogue())
+            gaps_found = hardening_gaps(url)
+        except OrchestratorError as exc:
+            yield UNREADABLE.found(f"{name}: {exc}")
+            continue
+        yield UNREADABLE.fine(f"{name}: {relations} relations readable")
+        if gaps_found:
+            yield SOFT.found(f"{name}: {'; '.join(gaps_found)}")
 
 
 def hardening_gaps(url: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""What is looked at before and while the product runs: each check with its reason and its remedy."""
