@@ -7,7 +7,7 @@ turn:   queued ──> running ──> completed
            ├──────> failed
            └──────> cancelled
 
-stage:  waiting ──> dispatched ──> running ──> done
+stage:  waiting <─> dispatched ──> running ──> done    (back: nobody claimed it, or the broker forgot it)
            │            │             ├──────> failed
            │            │             ├──────> stopped
            │            │             ├──────> lost         (its worker died; a new attempt follows)
@@ -59,7 +59,7 @@ TURN_MOVES: Mapping[TurnState, frozenset[TurnState]] = {
 
 STAGE_MOVES: Mapping[StageState, frozenset[StageState]] = {
     StageState.WAITING: frozenset({StageState.DISPATCHED, StageState.SKIPPED}),
-    StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.SKIPPED}),
+    StageState.DISPATCHED: frozenset({StageState.RUNNING, StageState.WAITING, StageState.SKIPPED}),
     StageState.RUNNING: frozenset(
         {StageState.DONE, StageState.FAILED, StageState.STOPPED, StageState.LOST, StageState.HANDED_BACK}
     ),

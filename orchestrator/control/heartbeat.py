@@ -1,4 +1,4 @@
-"""One thread a process: says that it lives, and hears of cancels whose signal was lost."""
+"""One thread a process: says that it lives, hears of cancels whose signal was lost, gives up what it does not run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import structlog
 
 from orchestrator.errors import StoreDownError
 from orchestrator.resilience.stop_registry import StopRegistry
-from orchestrator.store import claiming, processes
+from orchestrator.store import claiming, processes, recovering
 from orchestrator.store.engine import rw
 
+#: A claim whose answer takes longer to arrive is taken for lost.
+FORGOTTEN_S = 3.0
 _logger = structlog.get_logger(__name__)
 
 
@@ -63,7 +65,8 @@ class Heartbeat:
         while not self._leave.wait(processes.BEAT_S):
             try:
                 self._beat()
-                self._hear_cancels()
+                if self._stops is not None:
+                    self._look_after(self._stops)
             except StoreDownError as exc:
                 _logger.warning("heartbeat not written", error=str(exc))
             except Exception:  # a background loop must survive
@@ -82,11 +85,13 @@ class Heartbeat:
             draining=self.draining,
         )
 
-    def _hear_cancels(self) -> None:
-        if self._stops is None:
-            return
-        for name in claiming.cancel_requested(rw(), self._stops.names()):
-            self._stops.stop(name)
+    def _look_after(self, stops: StopRegistry) -> None:
+        names = stops.names()
+        for name in claiming.cancel_requested(rw(), names):
+            stops.stop(name)
+        forgotten = recovering.hand_back_forgotten(rw(), owner=self._incarnation, known=names, grace_s=FORGOTTEN_S)
+        if forgotten:
+            _logger.warning("handed back what nobody here works on", names=forgotten)
 
 
 def bury_dead(mine: str) -> int:

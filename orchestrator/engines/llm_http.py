@@ -50,7 +50,10 @@ class HttpModel:
         self._timeouts = timeouts or Timeouts()
         self._answer_tokens = answer_tokens
         self._api_key = api_key
-        self._host = httpx2.URL(base_url).host
+        parts = httpx2.URL(base_url)
+        self._host = parts.host
+        #: Host and port of the server: fit to be shown to operators.
+        self.address = parts.netloc.decode("ascii", "replace")
         # Parameters this server turned out not to take (OpenAI's reasoning models refuse two of them).
         self._refused: frozenset[str] = frozenset()
         # A backstop only: the waiting side cuts the socket before. It keeps a reading thread from living for ever.

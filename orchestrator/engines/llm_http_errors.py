@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from email.utils import parsedate_to_datetime
 from typing import assert_never
 
 import openai
 
 from orchestrator.engines.llm_http_wire import ResponseTooBigError
-from orchestrator.errors import DeadlineExceededError, DependencyDownError, EngineError, OrchestratorError
+from orchestrator.errors import DependencyDownError, EngineError, OrchestratorError, OverLimitError, SilentError
 
 #: What a reading thread may end with; anything else is a mistake of ours and stays as it is.
 Failure = openai.OpenAIError | ResponseTooBigError | ValueError | OSError
 _KEY_LIKE = re.compile(r"\b(?:(?:sk|pk|key)[-_]|Bearer\s+)[\w*.\-]{6,}", re.IGNORECASE)
 _MESSAGE_CHARS = 200
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,6})?")
+_DAY_S = 86_400.0
 
 
 def clean(text: str, api_key: str) -> str:
@@ -41,7 +45,7 @@ def translate(failure: Failure, *, api_key: str, ended: bool) -> OrchestratorErr
         case openai.APITimeoutError():
             if _names_connect(failure):
                 return DependencyDownError("the model's server does not accept connections", dependency="llm")
-            return DeadlineExceededError("the model's server fell silent", stage="llm")
+            return SilentError("the model's server fell silent", dependency="llm", stage="llm")
         case openai.APIConnectionError():
             # Refused, reset or cut between chunks; the reason of the transport names no content.
             reason = clean(str(failure.__cause__ or "connection failed"), api_key)
@@ -66,13 +70,29 @@ def translate(failure: Failure, *, api_key: str, ended: bool) -> OrchestratorErr
 def _of_status(failure: openai.APIStatusError, api_key: str) -> OrchestratorError:
     status = failure.status_code
     said = clean(_message_of(failure), api_key)
+    told_ms = retry_after_ms(failure.response.headers.get("retry-after", ""), now_s=time.time())
+    hint = "" if told_ms is None else f", asks to wait {told_ms / 1000:g} s"
     if status == 429:
-        wait = failure.response.headers.get("retry-after", "")
-        hint = f", asks to wait {clean(wait, api_key)} s" if wait else ""
-        return DependencyDownError(f"the model's server is over its limit{hint}: {said}", dependency="llm")
+        message = f"the model's server is over its limit{hint}: {said}"
+        return OverLimitError(message, dependency="llm", retry_after_ms=told_ms)
     if status >= 500 or status in (408, 409, 425):
-        return DependencyDownError(f"the model's server answered {status}: {said}", dependency="llm")
+        message = f"the model's server answered {status}{hint}: {said}"
+        return DependencyDownError(message, dependency="llm", retry_after_ms=told_ms)
     return EngineError(f"the model's server refused the request with {status}: {said}", engine="llm")
+
+
+def retry_after_ms(header: str, *, now_s: float) -> int | None:
+    """Return how long a `Retry-After` asks to wait: seconds, or the time until its date. None when it can't be read.
+
+    `now_s` is the time since 1970; at most a day is believed. Source: RFC 9110, section 10.2.3.
+    """
+    text = header.strip()
+    try:
+        # Whole seconds by the standard; servers that count more finely are understood.
+        wait_s = float(text) if _SECONDS.fullmatch(text) else parsedate_to_datetime(text).timestamp() - now_s
+    except (ValueError, OverflowError):
+        return None
+    return round(min(max(0.0, wait_s), _DAY_S) * 1000)
 
 
 def _message_of(failure: openai.APIStatusError) -> str:

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from orchestrator.engines.llm_http_errors import Failure, translate
 from orchestrator.engines.llm_http_wire import Call, ResponseTooBigError, enter
-from orchestrator.errors import DeadlineExceededError, StoppedError
+from orchestrator.errors import DeadlineExceededError, SilentError, StoppedError
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 
@@ -91,8 +91,10 @@ def _next(inbox: _Inbox, until: float, deadline: Deadline) -> ChatCompletionChun
         return inbox.get(timeout=wait_s) if wait_s > 0 else inbox.get_nowait()
     except queue.Empty:
         left_s = deadline.remaining_s()
-        message = "the model's server sent no token in time" if left_s > 0 else "the deadline passed while it wrote"
-        raise DeadlineExceededError(message, stage="llm", remaining_ms=int(left_s * 1000)) from None
+        if left_s > 0:
+            message, left_ms = "the model's server sent no token in time", int(left_s * 1000)
+            raise SilentError(message, dependency="llm", stage="llm", remaining_ms=left_ms) from None
+        raise DeadlineExceededError("the deadline passed while it wrote", stage="llm") from None
 
 
 def _read(open_stream: Opener, call: Call, inbox: _Inbox) -> None:

@@ -12,15 +12,18 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar, Final, Protocol
 
 import structlog
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from orchestrator.engines.pg_stop import ended_by
 from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table, Warehouse
 from orchestrator.engines.warehouse_cells import Rows
 from orchestrator.engines.warehouse_codes import POSTGRES_NAMES, POSTGRES_REASONS, POSTGRES_TYPES
@@ -31,6 +34,7 @@ from orchestrator.errors import (
     EngineError,
     GuardRefusedError,
     InvalidInputError,
+    NoCapacityError,
     OrchestratorError,
     StoppedError,
 )
@@ -42,6 +46,8 @@ log = structlog.get_logger(__name__)
 CATALOGUE_TTL_S: Final = 300.0
 #: Rows of one round trip; small, so that the cap on bytes is met before memory is.
 BATCH_ROWS: Final = 100
+#: How long a connect may take, and whoever has no limit of their own waits for a free connection.
+CONNECT_S: Final = 5.0
 #: What an `application_name` may hold; PostgreSQL cuts longer ones.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.-]{1,63}")
 
@@ -81,143 +87,7 @@ def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
     raise InvalidInputError("this kind of database is not supported", field="url")
 
 
-class _PooledWarehouse(ABC):
-    """What PostgreSQL and MySQL share: the pool, the catalogue's memory, the order of a run."""
-
-    dialect: str
-    _connect_args: ClassVar[Mapping[str, object]]
-    _drivername: ClassVar[str]
-    _catalogue_sql: ClassVar[str]
-
-    def __init__(self, url: URL, *, pool_size: int) -> None:
-        self._engine: Engine = create_engine(
-            url.set(drivername=self._drivername),
-            poolclass=QueuePool,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=5.0,
-            pool_pre_ping=True,
-            pool_recycle=600,
-            connect_args=dict(self._connect_args),
-            hide_parameters=True,
-        )
-        event.listen(self._engine, "connect", self._on_connect)
-        self._lock = threading.Lock()
-        self._catalogue: Catalogue | None = None
-        self._read_at_s = 0.0
-
-    def catalogue(self) -> Catalogue:
-        """Return what the role may read; see the port."""
-        with self._lock:
-            if self._catalogue is None or time.monotonic() - self._read_at_s > CATALOGUE_TTL_S:
-                self._catalogue, self._read_at_s = self._read_catalogue(), time.monotonic()
-            return self._catalogue
-
-    def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
-        """Run one guarded statement; see the port."""
-        if stop.is_set():
-            raise StoppedError("sql")
-        with self._connection() as connection:
-            raw = connection.driver_connection
-            try:
-                with stop.interrupts(lambda: self._interrupt(raw)):
-                    return self._run(raw, sql, limits, stop)
-            except OrchestratorError:
-                raise
-            except Exception as exc:
-                # Every driver has its own tree of errors; what is not understood must still come out without data.
-                raise self._translated(exc, limits, stop) from exc
-            finally:
-                self._give_back(connection, stop)
-
-    def close(self) -> None:
-        """Close the pool's idle connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _connection(self) -> Iterator[PoolProxiedConnection]:
-        try:
-            connection = self._engine.raw_connection()
-        except Exception as exc:
-            # The driver's message holds the address.
-            raise DependencyDownError("the warehouse does not take a connection", dependency="warehouse") from exc
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    def _interrupt(self, raw: Any) -> None:
-        try:
-            self._cancel(raw)
-        except Exception as exc:
-            # The connection may be gone already; the run notices by itself and is bounded by its timeout.
-            log.warning("warehouse.cancel_failed", error=type(exc).__name__)
-
-    def _give_back(self, connection: PoolProxiedConnection, stop: Stop) -> None:
-        if stop.is_set():
-            # A cancel may still be on its way; it must not hit the next statement of this connection.
-            connection.invalidate()
-            return
-        try:
-            cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
-            for statement in self._cleanup:
-                cursor.execute(statement)
-            cursor.close()
-        except Exception as exc:
-            log.info("warehouse.connection_dropped", error=type(exc).__name__)
-            connection.invalidate()
-
-    def _read_catalogue(self) -> Catalogue:
-        relations: defaultdict[str, list[Column]] = defaultdict(list)
-        with self._connection() as connection:
-            try:
-                cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
-                cursor.execute(self._catalogue_sql)
-                for relation, column, type_name in cursor.fetchall():
-                    relations[str(relation)].append(Column(name=str(column), type=self._column_type(str(type_name))))
-                cursor.close()
-            except Exception as exc:
-                raise DependencyDownError("the warehouse's catalogue can't be read", dependency="warehouse") from exc
-        return {relation: tuple(columns) for relation, columns in relations.items()}
-
-    _cleanup: ClassVar[tuple[str, ...]]
-
-    @abstractmethod
-    def _on_connect(self, raw: Any, record: object) -> None: ...
-
-    @abstractmethod
-    def _cancel(self, raw: Any) -> None: ...
-
-    @abstractmethod
-    def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table: ...
-
-    @abstractmethod
-    def _translated(self, exc: Exception, limits: Limits, stop: Stop) -> OrchestratorError: ...
-
-    @abstractmethod
-    def _column_type(self, type_name: str) -> ColumnType: ...
-
-
-def _collect(
-    cursor: Cursor,
-    rows: Rows,
-    fetch: Callable[[], Sequence[Sequence[Any]]],
-    limits: Limits,
-    stop: Stop,
-    started_s: float,
-) -> None:
-    while not rows.full:
-        if stop.is_set():
-            raise StoppedError("sql")
-        if time.monotonic() - started_s > limits.timeout_s:
-            raise DeadlineExceededError(f"the statement ran past {limits.timeout_s:g} s", stage="sql")
-        batch = fetch()
-        rows.add(batch)
-        if len(batch) < BATCH_ROWS:
-            return
-
-
-class PostgresWarehouse(_PooledWarehouse):
+class PostgresWarehouse(PooledWarehouse):
     """A customer's PostgreSQL, read by a role that may only select."""
 
     dialect = "postgres"
@@ -248,8 +118,8 @@ class PostgresWarehouse(_PooledWarehouse):
     def _on_connect(self, raw: Any, record: object) -> None:
         raw.autocommit = True
 
-    def _cancel(self, raw: Any) -> None:
-        raw.cancel()
+    def _ended_by(self, stop: Stop, raw: Any) -> AbstractContextManager[None]:
+        return ended_by(stop, raw)
 
     def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
         started_s = time.monotonic()
@@ -274,7 +144,7 @@ class PostgresWarehouse(_PooledWarehouse):
                 cursor.execute(f"FETCH FORWARD {BATCH_ROWS} FROM answer")
                 return list(cursor.fetchall())
 
-            _collect(cursor, rows, fetch, limits, stop, started_s)
+            collect(cursor, rows, fetch, limits, stop, started_s)
             description = cursor.description or ()
         columns = tuple(
             Column(name=str(item[0]), type=POSTGRES_TYPES.get(int(item[1]), "other")) for item in description
@@ -307,7 +177,7 @@ def _named(run_as: str) -> str:
     return f"; SET LOCAL application_name = '{run_as}'"
 
 
-class MysqlWarehouse(_PooledWarehouse):
+class MysqlWarehouse(PooledWarehouse):
     """A customer's MySQL or MariaDB: written from the manual, never run; its driver is not among our dependencies."""
 
     dialect = "mysql"
@@ -324,11 +194,20 @@ class MysqlWarehouse(_PooledWarehouse):
         cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')")
         cursor.close()
 
-    def _cancel(self, raw: Any) -> None:
-        with self._connection() as connection:
-            cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
-            cursor.execute(f"KILL QUERY {int(raw.thread_id())}")
-            cursor.close()
+    def _ended_by(self, stop: Stop, raw: Any) -> AbstractContextManager[None]:
+        number = int(raw.thread_id())
+        # On a thread: who stops the work must not wait for a connection.
+        return stop.interrupts(lambda: threading.Thread(target=self._kill, args=(number,), daemon=True).start())
+
+    def _kill(self, number: int) -> None:
+        try:
+            with self._connection() as connection:
+                cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
+                cursor.execute(f"KILL QUERY {number}")
+                cursor.close()
+        except Exception as exc:
+            # The server may be gone already; the run notices by itself and is bounded by its timeout.
+            log.warning("warehouse.cancel_failed", error=type(exc).__name__)
 
     def _run(self, raw: Any, sql: str, limits: Limits, stop: Stop) -> Table:
         started_s = time.monotonic()
@@ -337,7 +216,7 @@ class MysqlWarehouse(_PooledWarehouse):
         cursor.execute("START TRANSACTION READ ONLY")
         cursor.execute(sql)
         rows = Rows(limits)
-        _collect(cursor, rows, lambda: list(cursor.fetchmany(BATCH_ROWS)), limits, stop, started_s)
+        collect(cursor, rows, lambda: list(cursor.fetchmany(BATCH_ROWS)), limits, stop, started_s)
         columns = rows.inferred(tuple(str(item[0]) for item in cursor.description or ()))
         cursor.close()
         return rows.table(columns)

@@ -13,6 +13,7 @@ from orchestrator.log.clients import sync_client
 from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
+from orchestrator.resilience.retry_budget import RetryBudgets
 from orchestrator.resilience.stop_registry import StopRegistry
 
 
@@ -29,6 +30,7 @@ class Runtime:
     writer: LogWriter
     flusher: Flusher
     stops: StopRegistry = field(default_factory=StopRegistry)
+    retries: RetryBudgets = field(default_factory=RetryBudgets)
 
 
 _lock = threading.Lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.engines.warehouse import Warehouse
@@ -36,8 +37,12 @@ class _Kept:
 class Warehouses:
     """Opens warehouses at first use and again when their row changes; thread-safe."""
 
-    def __init__(self, *, fresh_s: float = FRESH_S) -> None:
+    def __init__(
+        self, *, fresh_s: float = FRESH_S, guard: Callable[[str, Warehouse], Warehouse] = lambda _, opened: opened
+    ) -> None:
+        """Keep warehouses; `guard` puts something before each, by its tenant."""
         self._fresh_s = fresh_s
+        self._guard = guard
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
@@ -63,7 +68,10 @@ class Warehouses:
                 if kept is not None:
                     kept.connected.warehouse.close()
                 url = unseal(bytes(row["url_encrypted"]))
-                connected = Connected(warehouse=open_warehouse(url), layer=SemanticLayer.model_validate(row["layer"]))
+                connected = Connected(
+                    warehouse=self._guard(tenant, open_warehouse(url)),
+                    layer=SemanticLayer.model_validate(row["layer"]),
+                )
                 kept = _Kept(connected, row["updated_at"], 0.0)
                 self._kept[tenant] = kept
             kept.checked_at_s = time.monotonic()

@@ -35,11 +35,13 @@ class LocalBreaker(Breaker):
         dependency: str,
         policy: Policy,
         silent_s: float | None = None,
+        logs: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name, dependency=dependency)
         self._policy = policy
         self._silent_s = silent_s
+        self._logs = logs
         self._clock = clock
         self._lock = threading.Lock()
         self._record = Record()
@@ -83,7 +85,7 @@ class LocalBreaker(Breaker):
             after = self._record
             if verdict.allowed:
                 self._flying[number] = now_s
-        log_change(self.name, before.state, after.state)
+        self._log(before, after)
         return verdict, number
 
     def tell(self, report: Report, *, flight: int = 0) -> None:
@@ -95,13 +97,12 @@ class LocalBreaker(Breaker):
                 self._answered_at_s = now_s
             before = self._record
             self._record = after = tell(before, report, now_ms=int(now_s * 1000), policy=self._policy, chance=chance())
-        log_change(
-            self.name,
-            before.state,
-            after.state,
-            streak=after.streak,
-            wait_ms=after.until_ms - after.since_ms if after.state == "open" else 0,
-        )
+        self._log(before, after)
+
+    def _log(self, before: Record, after: Record) -> None:
+        if self._logs:
+            wait_ms = after.until_ms - after.since_ms if after.state == "open" else 0
+            log_change(self.name, before.state, after.state, streak=after.streak, wait_ms=wait_ms)
 
     def _is_silent(self, now_s: float) -> bool:
         if self._silent_s is None or not self._flying:

@@ -64,7 +64,9 @@ class SharedBreaker(Breaker):
         self._seen = _Seen("closed", float("-inf"), 0.0)
         self._ok_untold = 0
         self._rest_until_s = float("-inf")
-        self._own = LocalBreaker(f"{name} (alone)", dependency=dependency, policy=_alone(policy), clock=clock)
+        # A process that decides alone sees few calls, so any answer is good news.
+        own = replace(policy, any_answer_closes=True)
+        self._own = LocalBreaker(name, dependency=dependency, policy=own, logs=False, clock=clock)
         #: How often Redis was asked.
         self.round_trips = 0
 
@@ -129,8 +131,3 @@ class SharedBreaker(Breaker):
             self._seen = _Seen(state.decode(), now_s, now_s + wait_ms / 1000)
         log_change(self.name, before.decode(), state.decode(), streak=streak, wait_ms=wait_ms)
         return Verdict(allowed=bool(allowed), state=state.decode(), token=given.decode(), wait_ms=wait_ms)
-
-
-def _alone(policy: Policy) -> Policy:
-    """Return the policy of a process that decides alone: it sees few calls, so any answer is good news."""
-    return replace(policy, any_answer_closes=True)

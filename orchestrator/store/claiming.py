@@ -10,7 +10,11 @@ from orchestrator.store.engine import json_text
 from orchestrator.store.rows import Row, all_rows, one_row
 
 CLAIM = """
-WITH mine AS (
+WITH awake AS (
+  -- Whoever claims lives. A process that was frozen claims before its next heartbeat and would be taken over at once.
+  UPDATE switchyard_process SET seen_at = now()
+  WHERE incarnation = :owner AND seen_at < now() - interval '3 seconds'
+), mine AS (
   UPDATE switchyard_stage s
   SET state = 'running', owner = :owner, worker = :worker, started_at = now()
   FROM switchyard_turn t

@@ -59,6 +59,21 @@ WITH old AS (
 SELECT raised.id AS turn, raised.fence, raised.cid FROM raised
 """
 
+#: Claimed in its owner's name while the owner knows nothing of it: the claim's answer was lost on the way, or the stage
+#: could not write its ending.
+FORGOTTEN = """
+SELECT id AS stage, turn_id AS turn FROM switchyard_stage
+WHERE state = 'running' AND owner = :owner AND started_at < now() - :grace_s * interval '1 second'
+  AND turn_id <> ALL(CAST(:known AS text[]))
+"""
+FORGOTTEN_JOBS = """
+UPDATE switchyard_job SET state = 'RETRY_WAIT', owner = NULL, run_at = now(), fence = fence + 1,
+       error = 'its worker forgot it'
+WHERE state = 'RUNNING' AND owner = :owner AND started_at < now() - :grace_s * interval '1 second'
+  AND id <> ALL(CAST(:known AS text[]))
+RETURNING id AS job
+"""
+
 #: Next in its turn, dispatched, and claimed by nobody although somebody could: a live worker of its queue has a slot
 #: free, or runs what became ready later. A full queue is no sign of a loss.
 _UNCLAIMED = """
@@ -157,6 +172,14 @@ def take_over(engine: Engine, *, stage: int) -> Row | None:
 def hand_back(engine: Engine, *, stage: int, owner: str) -> Row | None:
     """Give one's own running stage up for the next attempt; None when it is no longer ours."""
     return one_row(engine, NEXT_ATTEMPT, stage=stage, owner=owner, outcome="handed_back")
+
+
+def hand_back_forgotten(engine: Engine, *, owner: str, known: Sequence[str], grace_s: float) -> list[str]:
+    """Give up what is claimed in `owner`'s name for over `grace_s` and not among the turns and jobs it runs."""
+    found = all_rows(engine, FORGOTTEN, owner=owner, known=list(known), grace_s=grace_s)
+    turns = [row["turn"] for row in found if hand_back(engine, stage=row["stage"], owner=owner) is not None]
+    jobs = all_rows(engine, FORGOTTEN_JOBS, owner=owner, known=list(known), grace_s=grace_s)
+    return turns + [row["job"] for row in jobs]
 
 
 def put_back_unclaimed(engine: Engine, *, patience_s: float) -> list[str]:

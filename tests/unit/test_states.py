@@ -35,10 +35,13 @@ STAGE_PAIRS = {
     (S.WAITING, S.DISPATCHED),
     (S.WAITING, S.SKIPPED),
     (S.DISPATCHED, S.RUNNING),
+    (S.DISPATCHED, S.WAITING),
     (S.DISPATCHED, S.SKIPPED),
     (S.RUNNING, S.DONE),
     (S.RUNNING, S.FAILED),
     (S.RUNNING, S.STOPPED),
+    (S.RUNNING, S.LOST),
+    (S.RUNNING, S.HANDED_BACK),
 }
 
 
@@ -57,7 +60,7 @@ def test_nothing_leaves_an_ended_turn(state: TurnState) -> None:
     assert TURN_MOVES[state] == frozenset()
 
 
-@pytest.mark.parametrize("state", [S.DONE, S.FAILED, S.STOPPED, S.SKIPPED])
+@pytest.mark.parametrize("state", [S.DONE, S.FAILED, S.STOPPED, S.LOST, S.HANDED_BACK, S.SKIPPED])
 def test_nothing_leaves_an_ended_stage(state: StageState) -> None:
     assert STAGE_MOVES[state] == frozenset()
 

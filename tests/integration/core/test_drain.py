@@ -13,7 +13,6 @@ from orchestrator.log.keys import Keys
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
 from tests.integration.core.workers import ANSWER, Desk, lines, running_workers, until
-from tests.stack import Stack
 
 pytestmark = pytest.mark.drill
 NAMES = ("worker-gpu", "worker-llm")
@@ -151,14 +150,6 @@ def test_whoever_has_nothing_to_do_leaves_in_order(
 
         assert code == 0
         assert key.removesuffix("-0") not in " ".join(processes())
-
-
-def _stop_redis(own: EmbeddedServers, stack: Stack) -> None:
-    own.redis.stop()
-
-
-def _stop_postgres(own: EmbeddedServers, stack: Stack) -> None:
-    own.postgres.stop()
 
 
 def test_a_worker_leaves_also_while_the_broker_is_away(

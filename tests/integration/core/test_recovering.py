@@ -178,6 +178,25 @@ def test_a_cancelled_turn_of_a_dead_worker_is_cancelled_and_not_tried_again(
     assert (kit.turn_row(turn)["state"], kit.turn_row(turn)["fence"]) == ("cancelled", 1)
 
 
+# --- claimed and forgotten ------
+
+
+def test_what_its_owner_does_not_run_is_handed_back(anna: Person) -> None:
+    forgotten, known, fresh = (kit.released(anna) for _ in range(3))
+    for turn in (forgotten, known, fresh):
+        kit.running(turn, "llm", owner="inc_a")
+    kit.look(
+        "UPDATE switchyard_stage SET started_at = now() - interval '9 seconds' WHERE turn_id = ANY(:turns)",
+        turns=[forgotten, known],
+    )
+
+    given_up = recovering.hand_back_forgotten(rw(), owner="inc_a", known=[known], grace_s=3)
+
+    assert given_up == [forgotten]
+    assert attempts(forgotten) == [(1, "llm", "handed_back"), (2, "llm", "waiting")]
+    assert attempts(known) == attempts(fresh) == [(1, "llm", "running")]
+
+
 # --- unclaimed ------
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from orchestrator import ids, logs
+from orchestrator.admin.diagnosis.start import require_good_start
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.log.clients import sync_client
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:  # Any: Django's own signature
         """Dispatch until a signal."""
         logs.configure("dispatcher")
+        require_good_start("dispatcher")
         environment = settings.SWITCHYARD
         broker_url = environment.broker_url.get_secret_value()
         dispatcher = Dispatcher(
