@@ -6,6 +6,8 @@ ordinary release takes it from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine
 
 from orchestrator.store.processes import DEAD_AFTER_S
