@@ -12,9 +12,12 @@ import pytest
 from orchestrator.engines.llm import LanguageModel, Material, Piece
 from orchestrator.engines.llm_builtin import BuiltinModel
 from orchestrator.engines.llm_fake_server import Behaviour, FakeServer
+from orchestrator.engines.llm_guarded import GuardedModel
 from orchestrator.engines.llm_http import HttpModel
 from orchestrator.engines.llm_scripted import ScriptedModel
 from orchestrator.errors import DeadlineExceededError, EngineError, StoppedError
+from orchestrator.resilience.breaker_local import LocalBreaker
+from orchestrator.resilience.breaker_states import Policy
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 from tests.served_model import served_tiny_model
@@ -55,7 +58,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageModel]:
         yield HttpModel(base_url=server.base_url, model=server.model, answer_tokens=150)
 
 
-@pytest.fixture(params=["builtin", "scripted", "http", pytest.param("served", marks=pytest.mark.slow)])
+@pytest.fixture
+def guarded(http: LanguageModel) -> LanguageModel:
+    return GuardedModel(http, LocalBreaker("llm", dependency="llm", policy=Policy()))
+
+
+@pytest.fixture(params=["builtin", "scripted", "http", "guarded", pytest.param("served", marks=pytest.mark.slow)])
 def model(request: pytest.FixtureRequest) -> LanguageModel:
     found: LanguageModel = request.getfixturevalue(request.param)
     return found

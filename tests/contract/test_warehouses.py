@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from deploy.servers_postgres import PostgresServer
 from deploy.testservers import EmbeddedServers
 from orchestrator.engines.warehouse import Column, Limits, Table, Warehouse
+from orchestrator.engines.warehouse_guarded import GuardedWarehouse
 from orchestrator.engines.warehouse_scripted import ScriptedWarehouse
 from orchestrator.engines.warehouse_sql import MysqlWarehouse, PostgresWarehouse, open_warehouse
 from orchestrator.engines.warehouse_sqlite import SqliteWarehouse
@@ -28,6 +29,8 @@ from orchestrator.errors import (
     StoppedError,
 )
 from orchestrator.pipeline.sql_guard import guard
+from orchestrator.resilience.breaker_local import LocalBreaker
+from orchestrator.resilience.breaker_states import Policy
 from orchestrator.resilience.stop import Stop
 
 ROWS = tuple((number, f"name {number % 7}", number / 2) for number in range(1, 401))
@@ -119,11 +122,14 @@ def postgres(reader_url: str) -> Iterator[PostgresWarehouse]:
     warehouse.close()
 
 
-@pytest.fixture(params=["scripted", "sqlite", "postgres"])
+@pytest.fixture(params=["scripted", "guarded", "sqlite", "postgres"])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     match request.param:
         case "scripted":
             return scripted()
+        case "guarded":
+            breaker = LocalBreaker("warehouse", dependency="warehouse", policy=Policy())
+            return replace(scripted(), warehouse=GuardedWarehouse(scripted().warehouse, breaker))
         case "sqlite":
             return sqlite(tmp_path)
     return Case(warehouse=request.getfixturevalue("postgres"), endless=ENDLESS["postgres"])

@@ -8,19 +8,24 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from orchestrator import catalogue
 from orchestrator.engines.llm import Material, Piece
 from orchestrator.engines.llm_fake_server import ANSWER, Behaviour, FakeServer
 from orchestrator.engines.llm_http import MAX_ANSWER_CHARS, HttpModel
+from orchestrator.engines.llm_http_errors import retry_after_ms
 from orchestrator.engines.llm_http_stream import Timeouts
 from orchestrator.errors import (
     DeadlineExceededError,
     DependencyDownError,
     EngineError,
     OrchestratorError,
+    OverLimitError,
+    SilentError,
     StoppedError,
 )
 from orchestrator.resilience.deadline import Deadline
@@ -94,14 +99,14 @@ def test_a_model_that_never_ends_is_ended(server: FakeServer) -> None:
     ("behaviour", "error", "retryable"),
     [
         (Behaviour.ERROR_500, DependencyDownError, True),
-        (Behaviour.RATE_LIMITED, DependencyDownError, True),
+        (Behaviour.RATE_LIMITED, OverLimitError, True),
         (Behaviour.CUT, DependencyDownError, True),
         (Behaviour.CUT_CLEANLY, DependencyDownError, True),
         (Behaviour.UNFINISHED, DependencyDownError, True),
         (Behaviour.ERROR_IN_STREAM, DependencyDownError, True),
-        (Behaviour.SILENT, DeadlineExceededError, True),
-        (Behaviour.STALL, DeadlineExceededError, True),
-        (Behaviour.COMMENTS, DeadlineExceededError, True),
+        (Behaviour.SILENT, SilentError, True),
+        (Behaviour.STALL, SilentError, True),
+        (Behaviour.COMMENTS, SilentError, True),
         (Behaviour.GARBAGE, EngineError, False),
         (Behaviour.ENDLESS_LINE, EngineError, False),
         (Behaviour.UNKNOWN_MODEL, EngineError, False),
@@ -118,7 +123,32 @@ def test_each_fault_becomes_the_error_that_says_whether_to_try_again(
 
 
 def test_too_many_requests_names_the_wait(server: FakeServer) -> None:
-    assert "asks to wait 7 s" in str(failure_of(model_at(server, Behaviour.RATE_LIMITED)))
+    failure = failure_of(model_at(server, Behaviour.RATE_LIMITED))
+
+    assert isinstance(failure, OverLimitError)
+    assert failure.retry_after_ms == 7_000
+    assert "7 s" in catalogue.of_error(failure, "en")
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_ms"),
+    [
+        ("7", 7_000),
+        (" 0 ", 0),
+        ("1.5", 1_500),
+        ("Fri, 20 Nov 2026 12:00:30 GMT", 30_000),
+        ("Fri, 20 Nov 2026 11:00:00 GMT", 0),
+        ("99999999", 86_400_000),
+        ("soon", None),
+        ("-3", None),
+        ("", None),
+        ("Fri, 99 Nov 2026 12:00:30 GMT", None),
+    ],
+)
+def test_a_wait_is_read_as_seconds_or_as_a_date(header: str, wait_ms: int | None) -> None:
+    noon_s = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
+
+    assert retry_after_ms(header, now_s=noon_s) == wait_ms
 
 
 def test_a_request_is_sent_once_whatever_fails(server: FakeServer) -> None:
