@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -35,8 +35,8 @@ class Death:
     at_s: float
     #: `SIGKILL`, `exit code 0` and the like.
     how: str
-    #: Whether the drill asked for it.
-    expected: bool
+    #: The last signal that the drill sent to end it, `SIGKILL` or `SIGTERM`; empty: it died by itself.
+    told: str
     lived_s: float
 
 
@@ -65,10 +65,9 @@ class _Kept:
     start_at_s: float = 0.0
     pause_s: float = 0.0
     deaths: int = 0
-    expected: bool = False
+    told: str = ""
     frozen: bool = False
     retired: bool = False
-    changed: threading.Condition = field(default_factory=threading.Condition)
 
 
 class Keeper:
@@ -118,15 +117,15 @@ class Keeper:
 
     def kill(self, name: str) -> int | None:
         """End a process with SIGKILL and return its number; None when it does not run just now."""
-        return self._send(name, signal.SIGKILL, expected=True)
+        return self._send(name, signal.SIGKILL)
 
     def terminate(self, name: str) -> int | None:
         """Ask a process to leave in order; it is started again as after any end."""
-        return self._send(name, signal.SIGTERM, expected=True)
+        return self._send(name, signal.SIGTERM)
 
     def freeze(self, name: str) -> int | None:
         """Stop a process, and what it has started, without ending it."""
-        return self._send(name, signal.SIGSTOP, frozen=True)
+        return self._send(name, signal.SIGSTOP)
 
     def thaw(self, name: str, pid: int) -> None:
         """Let the frozen process `pid` go on, unless it has ended since."""
@@ -136,6 +135,11 @@ class Keeper:
                 return
             kept.frozen = False
         _signal_group(pid, signal.SIGCONT)
+
+    def grace_s(self, name: str) -> float:
+        """Return how long a process may take to leave in order."""
+        with self._lock:
+            return self._kept[name].process.stop_grace_s
 
     def wait_for(self, name: str, true: Callable[[State], bool], limit_s: float) -> bool:
         """Wait until a process is in a wanted state and return whether it came to that."""
@@ -161,7 +165,7 @@ class Keeper:
             kept = self._kept.get(name)
             if kept is None:
                 return
-            kept.retired = kept.expected = True
+            kept.retired, kept.told = True, kept.process.stop_signal.name
             running = kept.running
         if running is not None:
             _signal_group(running.pid, signal.SIGCONT)
@@ -190,19 +194,19 @@ class Keeper:
         if self._thread.is_alive():
             self._thread.join(5)
 
-    def _send(self, name: str, number: signal.Signals, *, expected: bool = False, frozen: bool = False) -> int | None:
+    def _send(self, name: str, number: signal.Signals) -> int | None:
         with self._lock:
             kept = self._kept.get(name)
             if kept is None or kept.running is None or kept.running.poll() is not None:
                 return None
-            kept.expected = kept.expected or expected
-            kept.frozen = kept.frozen or frozen
             pid = kept.running.pid
-        if frozen:
-            _signal_group(pid, number)
-        else:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+            if number is signal.SIGSTOP:
+                kept.frozen = True
+                _signal_group(pid, number)
+            else:
+                kept.told = number.name
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
         return pid
 
     def _run(self) -> None:
@@ -226,7 +230,7 @@ class Keeper:
                 stderr=log,
                 start_new_session=True,
             )
-        kept.began_s, kept.expected, kept.frozen = time.monotonic(), False, False
+        kept.began_s, kept.told, kept.frozen = time.monotonic(), "", False
         if self._full:
             _limit_files(kept.running.pid, full=True)
 
@@ -243,7 +247,7 @@ class Keeper:
                 pid=dead.pid,
                 at_s=time.time(),
                 how=_how(dead.returncode),
-                expected=kept.expected,
+                told=kept.told,
                 lived_s=lived_s,
             )
         )
