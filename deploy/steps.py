@@ -27,6 +27,8 @@ class Step:
 
 STEPS: tuple[Step, ...] = (
     Step(title="database schema", command=("manage.py", "migrate", "--noinput", "--verbosity", "0")),
+    # Said once for all processes, and before any of them: a refusal would come from each again and again.
+    Step(title="start-up checks", command=("manage.py", "doctor", "--start"), speaks=True),
     Step(title="example company", command=("manage.py", "setup_example"), speaks=True),
     Step(title="question router", command=("manage.py", "train_router", "--if-missing")),
 )

@@ -26,6 +26,8 @@ _SHOWN_FROM = 30
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL|PANIC)\b")
 _FRAME = re.compile(r'\s+File "(.+)", line (\d+)')
 _LONGEST = 500
+#: What the set-up has said once for all processes.
+_TOLD = frozenset({"start check"})
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class LineFilter:
 
 def _human(entry: dict[str, object]) -> tuple[str, int] | None:
     level = _LEVELS.get(str(entry.get("level", "info")).lower(), 20)
-    if level < _SHOWN_FROM:
+    if level < _SHOWN_FROM or entry.get("event") in _TOLD:
         return None
     facts = {
         name: value

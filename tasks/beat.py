@@ -13,9 +13,11 @@ from celery import schedules
 from celery.beat import ScheduleEntry, Scheduler
 
 from orchestrator import ids, logs
+from orchestrator.admin.diagnosis.start import require_good_start
 from orchestrator.automation.schedules import SCHEDULES, Schedule
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.chat.wake import wake_dispatcher
+from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.errors import StoreDownError
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
@@ -53,12 +55,20 @@ class JobScheduler(Scheduler):
         from django.conf import settings
 
         logs.configure("beat")
+        require_good_start("beat")
         environment = settings.SWITCHYARD
         self._redis = sync_client(environment.redis_url.get_secret_value())
         self._keys = Keys(environment.key_prefix)
         self._by_name = {schedule.name: schedule for schedule in SCHEDULES}
         self.data = {schedule.name: self._entry(schedule) for schedule in SCHEDULES}
+        # So that the doctor sees when there is none, or one too many.
+        self._heartbeat = Heartbeat(incarnation=ids.new_id("inc"), name="beat", role="beat", queues=())
+        self._heartbeat.start()
         _logger.info("beat runs", schedules=list(self.data))
+
+    def close(self) -> None:
+        """Say that it leaves."""
+        self._heartbeat.stop()
 
     def _entry(self, schedule: Schedule) -> ScheduleEntry:
         try:

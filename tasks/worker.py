@@ -15,6 +15,7 @@ from celery.signals import (
 )
 
 from orchestrator import logs
+from orchestrator.admin.diagnosis.start import require_good_start
 from orchestrator.celery import app
 from orchestrator.control.cancel_listener import CancelListener
 from orchestrator.control.heartbeat import Heartbeat
@@ -48,6 +49,7 @@ def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what th
 
 @celeryd_after_setup.connect
 def _begin(sender: str, instance: Any, **_: Any) -> None:
+    require_good_start("worker", instance)
     queues = sorted(instance.app.amqp.queues.consume_from)
     here = runtime.start(sender.split("@", maxsplit=1)[0])
     if _MODEL_QUEUES & set(queues):
@@ -81,9 +83,11 @@ def _drain(**_: Any) -> None:
 
 @worker_shutdown.connect
 def _end(**_: Any) -> None:
-    # First, as what this process still holds is anybody's from then on.
-    if _Life.heartbeat is not None:
-        _Life.heartbeat.stop()
+    # Told by the drain, and again by Celery if it comes to that.
+    heartbeat, _Life.heartbeat = _Life.heartbeat, None
+    if heartbeat is None:
+        return
+    heartbeat.stop()
     runtime.current().flusher.close()
     store.close()
     _logger.info("worker left")

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from orchestrator.admin.diagnosis import servers as standing
 from orchestrator.admin.diagnosis.findings import Finding, Starter
+from orchestrator.admin.diagnosis.installation import DESPITE
 from orchestrator.admin.diagnosis.own import own_machine, own_settings
 
 #: `EX_CONFIG` of sysexits.h: starting it again changes nothing (systemd: RestartPreventExitStatus=78).
@@ -62,7 +63,8 @@ def require_good_start(starter: Starter, worker: Any = None) -> None:  # Any: Ce
 
 def look(starter: Starter, worker: Any = None) -> Iterator[Finding]:  # Any: as above
     """Yield what matters to one kind of process; only servers are asked that it needs anyway."""
-    yield from own_settings()
+    # What is overridden is told one by one.
+    yield from (finding for finding in own_settings() if finding.check is not DESPITE)
     yield from own_machine(gateway=starter == "gateway")
     uses_broker = starter in ("dispatcher", "worker")
     yield from standing.servers(standing.ask(direct=starter == "dispatcher", broker=uses_broker))
