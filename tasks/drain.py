@@ -76,15 +76,20 @@ class Drain(bootsteps.StartStopStep):
         _Asked.times = _Asked.times or 1  # by remote control, or after an error
         signals.worker_shutting_down.send(sender=parent.hostname, sig="SIGTERM", how="Drain", exitcode=os.EX_OK)
         limit_s: float = settings.SWITCHYARD.drain_s
-        turns = _Turns(parent)
-        if turns.until_idle(limit_s, hurried=lambda: _Asked.times > 1):
-            return
-        stops = runtime.current().stops
-        _logger.warning("handing back what still runs", running=stops.names(), after_s=limit_s)
-        # In a thread: an interrupt talks to somebody else's server, and the limit holds whatever that one does.
-        threading.Thread(target=stops.leave, name="leave", daemon=True).start()
-        if not turns.until_idle(HAND_BACK_S, hurried=lambda: False):
+        turns, stops = _Turns(parent), runtime.current().stops
+        idle = turns.until_idle(limit_s, hurried=lambda: _Asked.times > 1)
+        if not idle:
+            _logger.warning("handing back what still runs", running=stops.names(), after_s=limit_s)
+            # In a thread: an interrupt talks to somebody else's server, and the limit holds whatever that one does.
+            threading.Thread(target=stops.leave, name="leave", daemon=True).start()
+            idle = turns.until_idle(HAND_BACK_S, hurried=lambda: False)
+        # Here rather than at Celery's own end, which it may not reach: what is still held is anybody's from now on.
+        signals.worker_shutdown.send(sender=parent)
+        if not idle:
             _abandon(parent)
+        connection = parent.consumer.connection
+        if connection is not None and not connection.connected:
+            parent.consumer.connection = None  # kombu fails at the closing of a connection that it has lost
 
     def terminate(self, parent: Any) -> None:
         """Do the same where Celery would be less patient."""
@@ -143,9 +148,10 @@ def _running() -> bool:
 
 
 def _abandon(worker: Any) -> None:
-    """Leave although something did not stop: whoever waited for its thread would be killed with its leases held."""
+    """Leave although something did not stop: Python would wait for its thread until the process is killed."""
     _logger.error("left behind", running=runtime.current().stops.names())
-    signals.worker_shutdown.send(sender=worker)
-    worker.consumer.shutdown()
-    logging.shutdown()
-    os._exit(os.EX_SOFTWARE)
+    try:
+        worker.consumer.shutdown()  # puts the messages back that nobody acknowledged
+    finally:
+        logging.shutdown()
+        os._exit(os.EX_SOFTWARE)
