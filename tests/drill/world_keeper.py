@@ -39,6 +39,11 @@ class Death:
     told: str
     lived_s: float
 
+    @property
+    def expected(self) -> bool:
+        """Whether the drill asked for it."""
+        return bool(self.told)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
