@@ -77,3 +77,9 @@ def test_what_is_not_ready_is_told_by_name() -> None:
 
 def test_an_answer_of_another_shape_is_told_as_it_is() -> None:
     assert missing(b"<h1>Bad Gateway</h1>") == "<h1>Bad Gateway</h1>"
+
+
+def test_what_the_set_up_has_said_for_all_is_not_repeated_by_each() -> None:
+    shown = LineFilter().shown('{"level": "warning", "event": "start check", "check": "disk"}')
+
+    assert shown is None
