@@ -19,9 +19,10 @@ from typing import Final
 
 import httpx
 
-from tests.drill import ledger, options, people, report
+from tests.drill import faults, ledger, options, people, planner, report
 from tests.drill.clients import Client, Crowd, Pace
-from tests.drill.facts import Clock, Facts
+from tests.drill.facts import Clock, Facts, Strike
+from tests.drill.faults_kind import Fault
 from tests.drill.judge import judge
 from tests.drill.options import Options
 from tests.drill.people import TENANTS, Login
@@ -39,7 +40,12 @@ _HEAR_S: Final = 25.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run the drill and return 0 when it is green."""
-    asked = options.parse(arguments)
+    try:
+        asked = options.parse(arguments)
+        chosen = faults.chosen(asked.only)
+    except ValueError as exc:
+        _say(str(exc))
+        return 2
     if asked.sum:
         whole = report.add_up([report.read(path) for path in asked.sum])
         print(report.page(whole), end="")
@@ -50,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         seed=asked.seed,
         minutes=asked.minutes,
         commit=_commit(),
+        wanted=() if asked.calm or asked.minutes <= planner.SHORT_MINUTES else tuple(faults.kinds(chosen)),
         began=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
     _say(f"Starting the world in {folder}")
@@ -57,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         world.wait_ready()
         people.give_documents(world.base_urls[0])
         _say(f"Ready after {time.monotonic() - began_s:.0f} s; asking for {asked.minutes:g} minutes")
-        asyncio.run(_drill(world, asked, facts))
+        asyncio.run(_drill(world, asked, () if asked.calm else chosen, facts))
     verdict = judge(facts)
     keeps = asked.keep or not verdict.green
     done = report.report_of(facts, verdict, took_s=time.monotonic() - began_s, kept=str(folder) if keeps else "")
@@ -74,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if verdict.green else 1
 
 
-async def _drill(world: World, asked: Options, facts: Facts) -> None:
+async def _drill(world: World, asked: Options, chosen: Sequence[Fault], facts: Facts) -> None:
     """Let clients ask while faults strike, wait until all is over, and write down what everybody knows."""
     clock, rng = Clock(), random.Random(asked.seed)
     limits = httpx.Limits(max_connections=50)
@@ -93,7 +100,7 @@ async def _drill(world: World, asked: Options, facts: Facts) -> None:
             for index in range(count)
         ]
         running = [asyncio.create_task(client.run()) for client in clients]
-        await _strike(world, asked, facts, clock)
+        await _strike(world, asked, chosen, facts, clock)
         facts.asking_s = clock.now()
         crowd.closing.set()
         _say(f"Asked {len(facts.questions)} questions; waiting until each has ended")
@@ -106,8 +113,21 @@ async def _drill(world: World, asked: Options, facts: Facts) -> None:
     _collect(world, facts, clock)
 
 
-async def _strike(world: World, asked: Options, facts: Facts, clock: Clock) -> None:
-    await asyncio.sleep(asked.minutes * 60)
+async def _strike(world: World, asked: Options, chosen: Sequence[Fault], facts: Facts, clock: Clock) -> None:
+    """Let the faults strike, and return when the minutes are over and everything is healed."""
+    schedule = planner.plan(asked.minutes, asked.seed, [fault.kind for fault in chosen])
+    lasts = asyncio.create_task(asyncio.sleep(schedule.length_s))
+
+    def told(strike: Strike) -> None:
+        facts.strikes.append(strike)
+        _say(
+            f"{strike.started_s:7.1f} s  {strike.kind} {strike.target}, {strike.healed_s - strike.started_s:.1f} s"
+            + (f": NOT DONE, {strike.failed}" if strike.failed else "")
+        )
+
+    if chosen:
+        await faults.play(world, schedule, clock=clock, told=told, rng=random.Random(asked.seed + 1))
+    await lasts
 
 
 async def _settle(world: World, clients: Sequence[Client]) -> None:

@@ -12,8 +12,10 @@ from tests.drill.recovery import around, recoveries, slow_recoveries
 
 #: Least share of the undisturbed turns that must be completed.
 COMPLETED_SHARE: Final = 0.95
-#: Faults by which sockets are closed in order: nobody may lose one without a closing handshake.
-ORDERLY: Final = frozenset({"rolling-restart"})
+#: Faults that may end a socket without a closing handshake: the gateway itself is gone, or was, for its clients.
+RUDE: Final = ("kill9-gateway", "freeze-gateway")
+#: What a rolling restart says that had to kill.
+STAYED: Final = "NotLeftError"
 _ENDED: Final = ("completed", "failed", "cancelled")
 #: What each kind of breach means to somebody who waits for an answer.
 BREACHES: Final = {
@@ -77,6 +79,8 @@ def _count_faults(facts: Facts, verdict: Verdict) -> None:
     verdict.not_done = dict(Counter(strike.kind for strike in facts.strikes if strike.failed))
     if missing := [kind for kind in facts.wanted if kind not in verdict.faults]:
         verdict.missed_aims.append(f"faults that never struck: {', '.join(missing)}")
+    stayed = [f"{strike.failed} ({strike.started_s:.1f} s)" for strike in facts.strikes if STAYED in strike.failed]
+    _because(verdict, stayed, "a process that was told to leave outlived its grace")
 
 
 def _accepted_and_ended(facts: Facts, verdict: Verdict) -> None:
@@ -188,17 +192,17 @@ def _effects(facts: Facts, verdict: Verdict) -> None:
 
 
 def _sockets(facts: Facts, verdict: Verdict) -> None:
-    """A socket ends without a closing handshake only while something that can break it strikes."""
+    """A socket ends without a closing handshake only when its gateway was killed or frozen."""
     verdict.counts |= {f"sockets closed with {code}": n for code, n in _codes(facts).items()}
     rude = [
         f"client {one.client} at {one.at_s:.1f} s"
         for one in facts.closed
         if one.code == 1006
         and not one.own
-        and all(strike.kind in ORDERLY for strike in around(facts.strikes, one.at_s, one.at_s))
+        and not any(strike.kind in RUDE for strike in around(facts.strikes, one.at_s, one.at_s))
     ]
     verdict.counts["sockets lost without a reason"] = len(rude)
-    _because(verdict, rude, "a socket ended with 1006 while nothing struck, or only an orderly restart")
+    _because(verdict, rude, "a socket ended with 1006 though no gateway was killed or frozen")
 
 
 def _codes(facts: Facts) -> Counter[int]:

@@ -13,7 +13,7 @@ AFTERMATH_S: Final = 15.0
 #: Aims of the product, with default settings.
 WORKER_AIM_S: Final = 10.0
 FLUSH_AIM_S: Final = 15.0
-KILL: Final = "kill"
+KILL: Final = "kill9-worker"
 FLUSH: Final = "flushall"
 
 AFTER_KILL: Final = "a worker killed in the middle of a stage, to the turn's next event"
@@ -84,7 +84,7 @@ def _after_kills(facts: Facts, moves: Moves) -> tuple[list[float], list[float]]:
     """Return how long the turns of killed workers stood still; the second list: those that no other fault met."""
     found, alone = [], []
     for strike in facts.strikes:
-        if strike.kind != KILL or strike.failed:
+        if not strike.kind.startswith(KILL) or strike.failed:
             continue
         for stage in facts.stages:
             moved = _next_move(moves.get(stage.turn, ()), strike.started_s) if _was_hit(stage, strike) else None

@@ -208,7 +208,7 @@ class World:
                 name="llm-fake",
                 command=(
                     *(sys.executable, "-m", "orchestrator.engines.llm_fake_server", "--port", str(llm_port)),
-                    *("--behaviour", USUAL, "--pace-s", "0.05"),
+                    *("--behaviour", USUAL, "--pace-s", "0.05", "--echo"),
                 ),
                 phase=Phase.MODELS,
                 cwd=CHECKOUT,
