@@ -9,24 +9,19 @@ from __future__ import annotations
 import re
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ClassVar, Final, Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from orchestrator.engines.pg_stop import ended_by
-from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table, Warehouse
+from orchestrator.engines.warehouse import Column, ColumnType, Limits, Table, Warehouse
 from orchestrator.engines.warehouse_cells import Rows
 from orchestrator.engines.warehouse_codes import POSTGRES_NAMES, POSTGRES_REASONS, POSTGRES_TYPES
+from orchestrator.engines.warehouse_pool import BATCH_ROWS, PooledWarehouse, collect
 from orchestrator.engines.warehouse_sqlite import SqliteWarehouse
 from orchestrator.errors import (
     DeadlineExceededError,
@@ -34,7 +29,6 @@ from orchestrator.errors import (
     EngineError,
     GuardRefusedError,
     InvalidInputError,
-    NoCapacityError,
     OrchestratorError,
     StoppedError,
 )
@@ -42,29 +36,8 @@ from orchestrator.resilience.stop import Stop
 
 log = structlog.get_logger(__name__)
 
-#: How long the catalogue is believed.
-CATALOGUE_TTL_S: Final = 300.0
-#: Rows of one round trip; small, so that the cap on bytes is met before memory is.
-BATCH_ROWS: Final = 100
-#: How long a connect may take, and whoever has no limit of their own waits for a free connection.
-CONNECT_S: Final = 5.0
 #: What an `application_name` may hold; PostgreSQL cuts longer ones.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.-]{1,63}")
-
-
-class Cursor(Protocol):
-    """What is used of a DB-API cursor."""
-
-    description: Sequence[Sequence[Any]] | None
-
-    def execute(self, operation: str) -> object:
-        """Send one text."""
-
-    def fetchmany(self, size: int) -> Sequence[Sequence[Any]]:
-        """Return at most `size` rows."""
-
-    def fetchall(self) -> Sequence[Sequence[Any]]:
-        """Return all rows."""
 
 
 def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
@@ -91,6 +64,8 @@ class PostgresWarehouse(PooledWarehouse):
     """A customer's PostgreSQL, read by a role that may only select."""
 
     dialect = "postgres"
+    #: The server looks for its client while a statement runs: what a killed worker leaves there ends within a second.
+    _notices_hang_up = False
     _drivername = "postgresql+psycopg2"
     _connect_args = {
         "connect_timeout": 5,
@@ -117,6 +92,14 @@ class PostgresWarehouse(PooledWarehouse):
 
     def _on_connect(self, raw: Any, record: object) -> None:
         raw.autocommit = True
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("SET client_connection_check_interval = 1000")
+        except raw.Error:
+            # Before PostgreSQL 14, and where its system can't tell: the statement's timeout has to do.
+            self._notices_hang_up = False
+        else:
+            self._notices_hang_up = True
 
     def _ended_by(self, stop: Stop, raw: Any) -> AbstractContextManager[None]:
         return ended_by(stop, raw)
@@ -131,6 +114,7 @@ class PostgresWarehouse(PooledWarehouse):
                 f"SET LOCAL idle_in_transaction_session_timeout = {timeout_ms + 5_000}; "
                 "SET LOCAL work_mem = '32MB'; SET LOCAL cursor_tuple_fraction = 1; "
                 f"SET LOCAL standard_conforming_strings = on{_named(limits.run_as)}"
+                + ("; SET LOCAL client_connection_check_interval = 1000" if self._notices_hang_up else "")
             )
             cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
             if float(cursor.fetchall()[0][0][0]["Plan"]["Total Cost"]) > limits.cost:

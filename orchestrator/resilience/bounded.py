@@ -16,11 +16,18 @@ T = TypeVar("T")
 PATIENCE_S: Final = 1.0
 
 
-def bounded(work: Callable[[Stop], T], *, stop: Stop, limit_s: float, name: str, patience_s: float = PATIENCE_S) -> T:
+def bounded(
+    work: Callable[[Stop], T],
+    *,
+    stop: Stop,
+    limit_s: float,
+    name: str,
+    worth_waiting: Callable[[], bool] = lambda: True,
+) -> T:
     """Return what `work` gives; leave it behind when it outlives a stop or its limit.
 
     It runs on a thread of its own and gets a stop of its own, which is set when `stop` is, and after `limit_s`.
-    From then on it has `patience_s` to end by itself. What is left behind must clean up after itself: its result,
+    From then on it has `PATIENCE_S` to end by itself. What is left behind must clean up after itself: its result,
     or its error, is nobody's any more.
 
     Args:
@@ -28,7 +35,7 @@ def bounded(work: Callable[[Stop], T], *, stop: Stop, limit_s: float, name: str,
         stop: the caller's.
         limit_s: how long it may take.
         name: names the thread.
-        patience_s: how long it may take to end once told to.
+        worth_waiting: asked once it was told to end: whether there is anything at the bottom that has to.
 
     Raises:
         TimeoutError: it was left behind.
@@ -48,7 +55,7 @@ def bounded(work: Callable[[Stop], T], *, stop: Stop, limit_s: float, name: str,
         changed.wait(limit_s)
         if not outcome.done():
             inner.set()
-            wait([outcome], timeout=patience_s)
+            wait([outcome], timeout=PATIENCE_S if worth_waiting() else 0)
     if not outcome.done():
         raise TimeoutError(f"{name} was left behind")
     return outcome.result()
