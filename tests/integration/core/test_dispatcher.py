@@ -265,8 +265,8 @@ def test_a_cancelled_turn_is_left_to_the_living_worker_that_runs_it(dispatcher: 
 
 def test_a_cancelled_turn_of_a_dead_worker_is_ended(dispatcher: Dispatcher, anna: Person) -> None:
     turn = kit.released(anna)
-    kit.alive("inc_dead", silent_s=7)
     kit.running(turn, "llm", owner="inc_dead")
+    kit.alive("inc_dead", silent_s=7)
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
 
@@ -277,8 +277,8 @@ def test_a_cancelled_turn_of_a_dead_worker_is_ended(dispatcher: Dispatcher, anna
 
 def test_nobody_is_judged_dead_right_after_a_trouble(dispatcher: Dispatcher, anna: Person) -> None:
     turn = kit.released(anna)
-    kit.alive("inc_dead", silent_s=7)
     kit.running(turn, "llm", owner="inc_dead")
+    kit.alive("inc_dead", silent_s=7)
     turns.request_cancel(tenant=anna.tenant, user=anna.user, turn=turn)
     time.sleep(1.1)
     dispatcher.sweeper.judge.lose_sight()
