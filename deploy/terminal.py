@@ -62,8 +62,10 @@ class Terminal:
         self._open = ""
 
     def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
+        # A terminal that is gone, or a file on a full disk, must not end whoever has something to say.
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+            self.stream.flush()
 
     def tell(self, origin: str, text: str, *, level: int = 20) -> None:
         """Write `text` with the name of the process it is about."""

@@ -34,3 +34,17 @@ def test_a_new_start_appends_to_what_the_last_one_wrote(tmp_path: Path) -> None:
     log.close()
 
     assert (tmp_path / "worker.log").read_text() == "before\nafter\n"
+
+
+def test_a_full_disk_loses_lines_and_the_next_one_says_how_many(tmp_path: Path) -> None:
+    path = tmp_path / "worker.log"
+    path.symlink_to("/dev/full")
+    log = LogFile(path)
+    log.write(b"lost\n")
+    log.write(b"lost too\n")
+    path.unlink()
+
+    log.write(b"there is room again\n")
+
+    log.close()
+    assert path.read_text() == "(2 lines could not be written)\nthere is room again\n"

@@ -1,4 +1,7 @@
 import io
+import os
+
+import pytest
 
 from deploy.readiness import missing
 from deploy.terminal import LineFilter, Terminal
@@ -83,3 +86,14 @@ def test_what_the_set_up_has_said_for_all_is_not_repeated_by_each() -> None:
     shown = LineFilter().shown('{"level": "warning", "event": "start check", "check": "disk"}')
 
     assert shown is None
+
+
+def test_a_full_disk_behind_the_terminal_ends_nobody() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    stream = io.TextIOWrapper(io.FileIO(full, "w", closefd=False), write_through=True)
+
+    Terminal(stream=stream).tell("worker", "the disk is full", level=40)
+
+    with pytest.raises(OSError, match="No space left"):
+        os.write(full, b"x")
+    os.close(full)
