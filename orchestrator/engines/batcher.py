@@ -10,9 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from orchestrator.errors import DeadlineExceededError, EngineError, NoCapacityError, OrchestratorError, StoppedError
 from orchestrator.resilience.stop import Stop
@@ -132,7 +132,8 @@ class MicroBatcher(Generic[T, R]):
         """Block until each of `items` has its result, and return them in order; they may run in several batches.
 
         Raises:
-            StoppedError: `stop` was set; what had not started was dropped and never runs.
+            StoppedError: `stop` was set; what had not started was dropped and never runs, the result of what had is
+                nobody's.
             DeadlineExceededError: `timeout_s` passed first.
             NoCapacityError: the batcher is closing.
             EngineError: `run` failed on one of the items, alone.
@@ -142,8 +143,15 @@ class MicroBatcher(Generic[T, R]):
         futures = self.enqueue(items, lane=lane)
         if stop is None:
             return self._collect(futures, timeout_s)
-        with stop.interrupts(lambda: _cancel(futures)):
-            results = self._collect(futures, timeout_s)
+        # The stop's own future: a batch under way can't be ended, and nobody waits for it who wants nothing of it.
+        stopped: Future[None] = Future()
+
+        def leave() -> None:
+            _cancel(futures)
+            stopped.set_result(None)
+
+        with stop.interrupts(leave):
+            results = self._collect(futures, timeout_s, stopped)
         if stop.is_set():
             raise StoppedError("gpu")
         return results
@@ -178,13 +186,18 @@ class MicroBatcher(Generic[T, R]):
         self._fail_waiting()
         return drained
 
-    def _collect(self, futures: Sequence[Future[R]], timeout_s: float | None) -> list[R]:
+    def _collect(
+        self, futures: Sequence[Future[R]], timeout_s: float | None, stopped: Future[None] | None = None
+    ) -> list[R]:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         try:
-            return [
-                future.result(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
-                for future in futures
-            ]
+            for future in futures:
+                left_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+                watched: list[Future[Any]] = [future] if stopped is None else [future, stopped]
+                wait(watched, timeout=left_s, return_when=FIRST_COMPLETED)
+                if stopped is not None and stopped.done():
+                    raise StoppedError("gpu")
+            return [future.result(0) for future in futures]
         except CancelledError:
             raise StoppedError("gpu") from None
         except TimeoutError:

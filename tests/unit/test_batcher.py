@@ -222,17 +222,21 @@ def while_waiting(batcher: MicroBatcher[str, str]) -> None:
         assert batcher._changed.wait_for(lambda: batcher._lanes["gpu"].count > 0, PATIENCE_S)
 
 
-def test_a_stop_while_the_model_works_discards_the_result(batcher: MicroBatcher[str, str], model: HeldModel) -> None:
+def test_a_stop_while_the_model_works_waits_for_nothing_and_the_model_goes_on(
+    batcher: MicroBatcher[str, str], model: HeldModel
+) -> None:
     stop = Stop()
     with ThreadPoolExecutor(1) as callers:
         running = callers.submit(batcher.submit, "running", stop=stop)
         model.started.get(timeout=PATIENCE_S)
         stop.set()
-        model.let_go(1)
 
         error = running.exception(PATIENCE_S)
 
+    model.let_go(2)
     assert isinstance(error, StoppedError)
+    assert batcher.submit("after", timeout_s=PATIENCE_S) == "AFTER"
+    assert model.seen == [["running"], ["after"]]
 
 
 def test_a_stop_that_came_before_never_reaches_the_model(batcher: MicroBatcher[str, str], model: HeldModel) -> None:
