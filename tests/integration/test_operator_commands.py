@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -55,11 +56,34 @@ def test_the_doctor_looks_at_everything_and_names_what_is_missing(platform: Embe
     )
 
     report = ran.stdout
-    assert "ok database               PostgreSQL 18" in report
-    assert "ok database               extension vector" in report
-    assert "ok schema                 every migration is applied" in report
-    assert "ok redis                  maxmemory-policy noeviction" in report
-    assert "ok broker                 redis://" in report
+    assert "database    PostgreSQL 18, role switchyard" in report
+    assert "database    extension vector" in report
+    assert "schema      every migration is applied" in report
+    assert "redis       Redis: maxmemory-policy noeviction" in report
+    assert "celery      the broker is redis://" in report
+    assert "fsync is off  [postgres-fsync]" in report
+    assert ran.returncode == 1
+
+
+def test_the_doctor_speaks_json_too(doctor: StringIO) -> None:
+    report = examined(doctor, "--json")
+
+    told = json.loads(report[: report.rindex("}") + 1])
+    assert "postgres-fsync" in {found["check"] for found in told["findings"] if found["level"] == "problem"}
+
+
+def test_what_each_process_would_say_at_its_start_is_said_once(
+    doctor: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = settings.SWITCHYARD.model_copy(update={"start_despite": ("postgres-fsync",)})
+    monkeypatch.setattr(settings, "SWITCHYARD", changed)
+
+    report = examined(doctor, "--start")
+
+    lines = report.splitlines()
+    assert len(lines) == len(set(lines))
+    assert "postgres-fsync: STARTING DESPITE fsync is off" in lines
+    assert [line for line in lines if line.startswith("postgres-commit: synchronous_commit is off; set")] != []
 
 
 def test_the_doctor_shows_no_password(doctor: StringIO, servers: EmbeddedServers) -> None:

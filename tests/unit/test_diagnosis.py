@@ -166,6 +166,7 @@ def test_a_larger_pool_raises_the_sum() -> None:
         ({"promised_pid": 8}, True, {"pooler-shares-sessions": "problem"}),
         ({"name": "other"}, False, {"direct-elsewhere": "problem"}),
         ({"system": "2"}, False, {"direct-elsewhere": "problem"}),
+        ({"system": ""}, False, {}),
     ],
 )
 def test_what_stands_before_the_leaders_session_is_named(

@@ -41,12 +41,15 @@ SELECT current_setting('server_version_num')::int / 10000 AS version,
        current_setting('full_page_writes') = 'on' AS full_page_writes,
        (SELECT setting::int FROM pg_settings WHERE name = 'idle_session_timeout') AS idle_session_ms,
        (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS statement_ms,
-       pg_backend_pid() AS pid, (SELECT system_identifier::text FROM pg_control_system()) AS system,
-       to_regclass('django_migrations') IS NOT NULL AS migrated, extract(epoch FROM clock_timestamp())::float AS now
+       pg_backend_pid() AS pid, has_function_privilege('pg_control_system()', 'EXECUTE') AS may_identify,
+       coalesce(has_table_privilege(to_regclass('django_migrations'), 'SELECT'), false) AS migrated,
+       extract(epoch FROM clock_timestamp())::float AS now
 FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()
 """
 
 
+# Of its own: a statement that names a function which the role may not call fails as a whole.
+_SYSTEM = "SELECT system_identifier::text AS system FROM pg_control_system()"
 _APPLIED = "SELECT app, name FROM django_migrations"
 #: An application's label and a migration's name.
 Name = tuple[str, str]
@@ -83,7 +86,7 @@ class Server:
     #: The process that answered, and the one that the connection was promised: a pooler in between makes them differ.
     pid: int
     promised_pid: int
-    #: Which cluster it is.
+    #: Which cluster it is; empty where the role may not know.
     system: str
     #: Migrations that the database has got.
     applied: frozenset[Name]
@@ -103,7 +106,10 @@ def ask(url: str) -> Server:
         cursor.execute(_SERVER)
         after_s = time.time()
         row: dict[str, Any] = dict(cursor.fetchone() or {})
-        now_s = float(row.pop("now"))
+        now_s, system = float(row.pop("now")), ""
+        if row.pop("may_identify"):
+            cursor.execute(_SYSTEM)
+            system = str(cursor.fetchone()["system"])
         applied: list[dict[str, str]] = []
         if row.pop("migrated"):
             cursor.execute(_APPLIED)
@@ -111,6 +117,7 @@ def ask(url: str) -> Server:
         return Server(
             **row,
             applied=frozenset((entry["app"], entry["name"]) for entry in applied),
+            system=system,
             promised_pid=connection.info.backend_pid,
             ahead_s=now_s - (before_s + after_s) / 2,
             unsure_s=(after_s - before_s) / 2,

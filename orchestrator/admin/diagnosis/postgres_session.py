@@ -44,10 +44,11 @@ def pooled(server: Server) -> bool:
 
 def session(main: Server, direct: Server, *, moves: bool) -> Iterator[Finding]:
     """Yield what the direct address is good for; `moves`: its statements were seen in more than one session."""
-    if (main.system, main.name) != (direct.system, direct.name):
+    another = bool(main.system and direct.system and main.system != direct.system)
+    if another or main.name != direct.name:
         yield ELSEWHERE.found(
             f"DATABASE_URL leads to the database {main.name}, DATABASE_DIRECT_URL to {direct.name}"
-            f"{'' if main.system == direct.system else ' of another server'}"
+            f"{' of another server' if another else ''}"
         )
     if moves:
         yield MOVES.found("the direct address goes through a pooler that shares sessions between transactions")
