@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.engines.classifier import Matrix, Vector
+from orchestrator.resilience.stop import Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,22 @@ class Passage:
 class Retriever(Protocol):
     """Searches and keeps one tenant's passages; tenants never meet."""
 
-    def search(self, tenant: str, query: str, embedding: Vector | None, *, language: str, top_k: int) -> list[Passage]:
+    def search(
+        self,
+        tenant: str,
+        query: str,
+        embedding: Vector | None,
+        *,
+        language: str,
+        top_k: int,
+        stop: Stop | None = None,
+        limit_s: float | None = None,
+    ) -> list[Passage]:
         """Return at most `top_k` passages of `tenant`, the best first; without an embedding, full text alone.
 
         Raises:
+            StoppedError: `stop` was set; the search has ended in the index, too.
+            DeadlineExceededError: it took longer than `limit_s`, and was ended.
             StoreDownError: the index does not answer.
         """
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.engines import fusion
 from orchestrator.engines.classifier import Matrix, Vector
 from orchestrator.engines.lexicon import asked
+from orchestrator.engines.pg_stop import ended_by
 from orchestrator.engines.retriever import Chunk, Passage
-from orchestrator.errors import EngineError, NotFoundError, StoreDownError
+from orchestrator.errors import DeadlineExceededError, EngineError, NotFoundError, StoppedError, StoreDownError
+from orchestrator.resilience.bounded import bounded
+from orchestrator.resilience.stop import Stop
 
+#: How long a search may take that nobody bounds; the pool's own `statement_timeout` is below it.
+LONGEST_S = 30.0
 #: The width of `switchyard_chunk.embedding`.
 DIM = 384
 
@@ -96,7 +102,17 @@ class PgRetriever:
         self._engine = engine
         self._model = model
 
-    def search(self, tenant: str, query: str, embedding: Vector | None, *, language: str, top_k: int) -> list[Passage]:
+    def search(
+        self,
+        tenant: str,
+        query: str,
+        embedding: Vector | None,
+        *,
+        language: str,
+        top_k: int,
+        stop: Stop | None = None,
+        limit_s: float | None = None,
+    ) -> list[Passage]:
         """Return at most `top_k` passages of `tenant`, the best first; without an embedding, full text alone.
 
         One round trip. Passages in English and in Spanish are both searched; `language`
@@ -104,6 +120,8 @@ class PgRetriever:
 
         Raises:
             EngineError: the embedding has another width than the index.
+            StoppedError: `stop` was set; the statement has ended in the server, too.
+            DeadlineExceededError: it took longer than `limit_s`, and was ended.
             StoreDownError: the database does not answer.
         """
         if embedding is not None and embedding.shape != (DIM,):
@@ -130,8 +148,18 @@ class PgRetriever:
             "by_vectors": weights.vectors,
             "top_k": top_k,
         }
-        with _store_errors(), self._engine.connect() as connection:
-            rows = connection.execute(_SEARCH, values).all()
+        asked_to_end = stop or Stop()
+        try:
+            rows = bounded(
+                lambda inner: self._found(values, inner),
+                stop=asked_to_end,
+                limit_s=LONGEST_S if limit_s is None else limit_s,
+                name="retriever",
+            )
+        except (TimeoutError, StoppedError) as exc:
+            if asked_to_end.is_set():
+                raise StoppedError("sql") from None
+            raise DeadlineExceededError("the search took too long", stage="rag") from exc
         return [
             Passage(
                 chunk=row.id,
@@ -146,6 +174,18 @@ class PgRetriever:
             )
             for row in rows
         ]
+
+    def _found(self, values: Mapping[str, object], stop: Stop) -> Sequence[Row[Any]]:
+        if stop.is_set():
+            raise StoppedError("sql")
+        with _store_errors(stop), self._engine.connect() as connection:
+            try:
+                with ended_by(stop, connection.connection.driver_connection):
+                    return connection.execute(_SEARCH, values).all()
+            finally:
+                if stop.is_set():
+                    # A cancel may still be on its way; it must not hit the pool's next statement.
+                    connection.invalidate()
 
     def index(
         self, tenant: str, document: str, chunks: Sequence[Chunk], embeddings: Matrix, *, model: str, language: str
@@ -205,13 +245,15 @@ def _literal(vector: Vector) -> str:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
-    """Say which failures are the database's and not the statement's."""
+def _store_errors(stop: Stop | None = None) -> Iterator[None]:
+    """Say which failures are the database's and not the statement's, or the stop's."""
     try:
         yield
     except PoolTimeoutError as exc:
         raise StoreDownError("no free database connection", dependency="database") from exc
     except DBAPIError as exc:
+        if stop is not None and stop.is_set():
+            raise StoppedError("sql") from exc
         # psycopg2 raises OperationalError and InterfaceError for what is down; the rest is our mistake.
         if exc.connection_invalidated or type(exc).__name__ in ("OperationalError", "InterfaceError"):
             raise StoreDownError("the database does not answer", dependency="database") from exc

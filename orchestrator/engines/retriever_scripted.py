@@ -15,7 +15,8 @@ from orchestrator.engines.classifier import Matrix, Vector
 from orchestrator.engines.lexicon import asked
 from orchestrator.engines.retriever import Chunk, Passage
 from orchestrator.engines.words import terms
-from orchestrator.errors import EngineError, NotFoundError
+from orchestrator.errors import EngineError, NotFoundError, StoppedError
+from orchestrator.resilience.stop import Stop
 
 
 @dataclass(slots=True)
@@ -44,14 +45,29 @@ class ScriptedRetriever:
         with self._lock:
             self._titles[tenant, document] = title
 
-    def search(self, tenant: str, query: str, embedding: Vector | None, *, language: str, top_k: int) -> list[Passage]:
+    def search(
+        self,
+        tenant: str,
+        query: str,
+        embedding: Vector | None,
+        *,
+        language: str,
+        top_k: int,
+        stop: Stop | None = None,
+        limit_s: float | None = None,
+    ) -> list[Passage]:
         """Return at most `top_k` passages of `tenant`, the best first; without an embedding, full text alone.
 
+        It takes no time, so only a stop that came before keeps it from searching.
+
         Raises:
+            StoppedError: `stop` was set.
             EngineError: the embedding has another width than the index.
         """
         if embedding is not None and embedding.shape != (self._dim,):
             raise EngineError(f"an embedding of {embedding.shape}, the index has {self._dim}", engine="retriever")
+        if stop is not None and stop.is_set():
+            raise StoppedError("sql")
         with self._lock:
             stored = {one.key: one for pieces in self._stored.get(tenant, {}).values() for one in pieces}
             titles = dict(self._titles)

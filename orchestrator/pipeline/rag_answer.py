@@ -11,6 +11,7 @@ from orchestrator.engines.lexicon import asked
 from orchestrator.engines.retriever import Passage, Retriever
 from orchestrator.errors import NoAnswerError
 from orchestrator.pipeline.rag_focus import covered, focus, rarity, unknown
+from orchestrator.resilience.stop import Stop
 
 #: How many passages an answer is written from.
 TOP_K = 5
@@ -69,15 +70,17 @@ def find_passages(
     retriever: Retriever,
     language: str,
     top_k: int = TOP_K,
+    stop: Stop | None = None,
+    limit_s: float | None = None,
 ) -> Found:
     """Return the passages of `tenant` that an answer to `question` can be written from.
 
     Raises:
         NoAnswerError: nothing in the tenant's documents has to do with the question (`rag.no_answer`).
         EngineError: the embedding does not fit the index.
-        StoreDownError: the index does not answer.
+        StoppedError, DeadlineExceededError, StoreDownError: as the retriever says.
     """
-    pool = retriever.search(tenant, question, embedding, language=language, top_k=POOL)
+    pool = retriever.search(tenant, question, embedding, language=language, top_k=POOL, stop=stop, limit_s=limit_s)
     found = focus(question, pool, language=language)[:top_k]
     evidence = weigh(question, found, pool, language=language)
     bounds = _BOUNDS.get(language, _BOUNDS["en"])

@@ -38,6 +38,8 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
             tenant=context.row["tenant"],
             retriever=retriever_of(context.carry.get("model")),
             language=context.language,
+            stop=context.stop,
+            limit_s=context.deadline.remaining_s(),
         ),
     )
     passages = [wire(n, passage) for n, passage in enumerate(found.passages, start=1)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +19,8 @@ from orchestrator.engines.embedder_scripted import ScriptedEmbedder
 from orchestrator.engines.retriever import Chunk, Passage, Retriever
 from orchestrator.engines.retriever_pg import PgRetriever
 from orchestrator.engines.retriever_scripted import ScriptedRetriever
-from orchestrator.errors import EngineError, NotFoundError, StoreDownError
+from orchestrator.errors import DeadlineExceededError, EngineError, NotFoundError, StoppedError, StoreDownError
+from orchestrator.resilience.stop import Stop
 
 EMBEDDER = ScriptedEmbedder()
 TIPS = "Tips are pooled and shared at the end of every shift 🍝."
@@ -243,6 +247,63 @@ def test_only_indexed_documents_of_the_named_model_are_found_in_postgres(engine:
     with engine.begin() as connection:
         connection.execute(text("UPDATE switchyard_document SET state = 'parsing' WHERE id = :id"), {"id": document})
     assert bench.ask(tenant, "How are tips shared?") == []
+
+
+@contextmanager
+def locked_index(engine: Engine) -> Iterator[Callable[[], int]]:
+    """Hold the passages locked, so that a search lasts; give the number of searches that wait in the server."""
+    with engine.connect() as holder, engine.connect() as watcher, holder.begin():
+        holder.execute(text("LOCK TABLE switchyard_chunk IN ACCESS EXCLUSIVE MODE"))
+
+        def waiting() -> int:
+            rows = watcher.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%live AS%'")
+            )
+            watcher.rollback()
+            return int(rows.scalar_one())
+
+        yield waiting
+
+
+def until(true: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < ends_at, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_a_stop_ends_a_running_search_in_the_server_and_its_connection_is_not_used_again(engine: Engine) -> None:
+    bench, stop = in_postgres(engine), Stop()
+    tenant = bench.new_tenant()
+    bench.put(tenant, TIPS)
+    # A pool of one: what a late cancel hit would be the next search.
+    retriever = PgRetriever(create_engine(engine.url, pool_size=1, max_overflow=0, isolation_level="AUTOCOMMIT"))
+
+    with locked_index(engine) as waiting, ThreadPoolExecutor(1) as threads:
+        search = threads.submit(retriever.search, tenant, "tips", None, language="en", top_k=5, stop=stop)
+        until(lambda: waiting() == 1)
+        stop.set()
+        error = search.exception(20)
+        until(lambda: waiting() == 0)
+
+    assert isinstance(error, StoppedError)
+    assert retriever.search(tenant, "tips", None, language="en", top_k=5, stop=Stop()) != []
+
+
+def test_a_search_past_its_limit_ends_in_the_server(engine: Engine) -> None:
+    with locked_index(engine) as waiting:
+        with pytest.raises(DeadlineExceededError):
+            PgRetriever(engine).search("t", "tips", None, language="en", top_k=5, limit_s=0.3)
+
+        until(lambda: waiting() == 0)
+
+
+def test_a_stop_that_came_before_searches_nothing(bench: Bench) -> None:
+    stop = Stop()
+    stop.set()
+
+    with pytest.raises(StoppedError):
+        bench.retriever.search("t", "tips", None, language="en", top_k=5, stop=stop)
 
 
 def test_a_database_that_is_down_says_so() -> None:
