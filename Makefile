@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BOOTSTRAP = @exec $(PYTHON) deploy/bootstrap.py
 
-.PHONY: help run test test-fast lint format drill install constraints compose
+.PHONY: help run restart test test-fast test-faults lint format drill install constraints compose
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
 run: ## start everything; the page's address is shown last
 	$(BOOTSTRAP) run
+
+restart: ## replace the processes of a running start one after the other (new code), losing nothing
+	$(BOOTSTRAP) restart
 
 test: ## all tests, against private servers (ARGS="-k words" to choose)
 	$(BOOTSTRAP) test $(ARGS)
@@ -22,8 +25,11 @@ lint: ## ruff, mypy and the import contracts
 format: ## let ruff put the code in order
 	$(BOOTSTRAP) format
 
-drill: ## a short failure drill
+drill: ## break everything under load for 10 minutes and judge it (ARGS="--minutes 2 --seed 7")
 	$(BOOTSTRAP) drill $(ARGS)
+
+test-faults: ## the tests that kill, cut and wait for minutes
+	$(BOOTSTRAP) test-faults $(ARGS)
 
 install: ## only prepare .venv, with the tools for development
 	$(BOOTSTRAP) install

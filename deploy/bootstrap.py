@@ -41,6 +41,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "run": Command(RUN_EXTRAS, (("python", "-m", "deploy.run"),)),
+    "restart": Command(RUN_EXTRAS, (("python", "-m", "deploy.restart"),)),
     "test": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q", "-m", "not drill"),)),
     "test-fast": Command(
         DEV_EXTRAS,
@@ -56,8 +57,9 @@ COMMANDS = {
         ),
     ),
     "format": Command(DEV_EXTRAS, (("ruff", "check", "--fix", "."), ("ruff", "format", "."))),
+    "drill": Command(DEV_EXTRAS, (("python", "-m", "tests.drill"),)),
     # Two runs: the first one's workers would answer what the second one's gateways only take in.
-    "drill": Command(
+    "test-faults": Command(
         DEV_EXTRAS,
         (
             ("python", "-m", "pytest", "-q", "tests/drill"),

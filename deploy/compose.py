@@ -111,9 +111,7 @@ def _service(entry: Process) -> Service:
             "setup": {"condition": "service_completed_successfully"},
         },
     }
-    check = _HEALTH[entry.role]
-    if check:
-        service["healthcheck"] = _check(check, every_s=10, start_s=60)
+    service["healthcheck"] = _check(_HEALTH[entry.role], every_s=10, start_s=60)
     if entry.role in _PUBLISHED:
         service["ports"] = [_PUBLISHED[entry.role]]
     if entry.only_if:
@@ -160,7 +158,7 @@ _HEALTH: dict[Role, str] = {
     "gateway": _http(_PORT, "/healthz"),
     "dispatcher": _HEARTBEAT,
     "worker": _HEARTBEAT,
-    "beat": "",  # inserts rows and answers nobody: its only sign of life is its process
+    "beat": _HEARTBEAT,
     "flower": _http(_FLOWER_PORT, "/healthcheck"),
     "llm-server": _http(_LLM_PORT, "/health"),
 }

@@ -56,6 +56,11 @@ class DataFolder:
         return self.root / "servers.json"
 
     @property
+    def restart_log(self) -> Path:
+        """What the last rolling restart said."""
+        return self.logs / "restart.log"
+
+    @property
     def digest(self) -> str:
         """A short name for this folder that no other folder has."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:16]

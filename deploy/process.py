@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -45,6 +45,11 @@ class Process:
     user: str | None = None
     #: Level from which its lines are shown at the terminal (30: warnings, 40: errors, `NEVER`).
     shown_from: int = 30
+    #: Whether the process with this id is at work; asked from a thread, again and again until it says so. Without it,
+    #: a process is at work once it runs.
+    live: Callable[[int], bool] | None = None
+    #: How long it may take from its start until it is at work; the slowest loads a model.
+    live_limit_s: float = 120.0
 
 
 def spawn_command(process: Process) -> list[str]:

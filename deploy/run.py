@@ -14,6 +14,7 @@ from deploy.keys import product_secrets
 from deploy.private import start_postgres, start_redis
 from deploy.process import Process
 from deploy.readiness import wait_ready
+from deploy.rolling import FAILED, RestartLog, restart_all
 from deploy.servers import LOOPBACK, free_port
 from deploy.steps import STEPS, Step, run_steps
 from deploy.supervisor import Supervisor
@@ -38,6 +39,9 @@ class Installation:
     _until_the_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     _stops: int = field(default=0, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    #: The table, once everything has been started.
+    _started: list[Process] = field(default_factory=list, init=False)
+    _restart: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._supervisor = Supervisor(
@@ -63,6 +67,7 @@ class Installation:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGUSR1, self._on_restart)
         bringing_up = asyncio.create_task(self._bring_up(), name="bring everything up")
         stopped = asyncio.create_task(self._stop.wait(), name="wait for a signal")
         code = 0
@@ -85,13 +90,41 @@ class Installation:
             self.terminal.say("\nStopping at once …")
             self._supervisor.hasten()
 
+    def _on_restart(self) -> None:
+        if self._restart is not None and not self._restart.done():
+            return  # whoever asked reads how that one gets on
+        self._restart = asyncio.create_task(self._replace(), name="rolling restart")
+
+    async def _replace(self) -> None:
+        log = RestartLog(self.folder.restart_log)
+        if not self._started or self._stop.is_set():
+            log.say(f"{FAILED}: it is only just starting, or stopping.")
+            return
+        self.terminal.say("\nRestarting one process after the other …")
+        try:
+            # New code may come with a new schema; it must be one that the processes still running can live with.
+            log.say("The set-up once more, then one process after the other:")
+            await self._run_steps()
+            well = await restart_all(self._started, self._supervisor, log)
+        except SetupError as exc:
+            log.say(f"{exc}\n{FAILED}: nothing was touched.")
+            well = False
+        self.terminal.say(
+            self.folder.restart_log.read_text(encoding="utf-8").rstrip() if well else "Not all restarted."
+        )
+
+    async def _run_steps(self) -> None:
+        environ = self.environ() | {"SWITCHYARD_SECRETS_FILE": str(self.folder.setup_secrets)}
+        await run_steps(self.steps, environ=environ, log=self.folder.logs / "setup.log", terminal=self.terminal)
+
     async def _take_down(self, *tasks: "asyncio.Task[object]") -> None:
         began = time.monotonic()
         if self._stop.is_set():
             self.terminal.say("\nStopping (once more to hurry) …")
-        for task in tasks:
+        under_way = [*tasks, self._restart] if self._restart is not None else [*tasks]
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self._supervisor.stop()
         self._until_the_end.close()
         self.terminal.say(f"Stopped in {time.monotonic() - began:.1f} s.")
@@ -100,13 +133,13 @@ class Installation:
         began = time.monotonic()
         self._require_free_ports()
         product = await self._start_servers()
-        environ = self.environ() | {"SWITCHYARD_SECRETS_FILE": str(self.folder.setup_secrets)}
-        await run_steps(self.steps, environ=environ, log=self.folder.logs / "setup.log", terminal=self.terminal)
+        await self._run_steps()
         table = self.table(self.environ())
         with self.terminal.timed(f"{len(table)} processes"):
             for process in table:
                 self._supervisor.start(process)
             ready = await wait_ready(self.settings.port, terminal=self.terminal, limit_s=READY_LIMIT_S)
+        self._started = table
         self._greet(time.monotonic() - began, ready=ready, flower_password=product["flower_password"])
 
     def _require_free_ports(self) -> None:
@@ -145,6 +178,8 @@ class Installation:
 def main() -> int:
     """Run until a signal; return the exit code."""
     terminal = Terminal()
+    # From the lock on, `make restart` may ask; without a handler yet, the signal would end us.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         settings = load()
         folder = DataFolder.of(os.environ)

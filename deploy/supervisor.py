@@ -17,10 +17,11 @@ from deploy.logfile import LogFile
 from deploy.process import RUN_MARK, Phase, Process, spawn_command
 from deploy.terminal import LineFilter, Terminal
 
-BACKOFF_FLOOR_S = 0.5
+BACKOFF_FLOOR_S = 0.2
 BACKOFF_CEILING_S = 15.0
 #: A process that lived this long is well again: its next death starts the backoff anew.
-STEADY_S = 30.0
+STEADY_S = 10.0
+_LIVE_POLL_S = 0.1
 #: The same line of the same process is not shown again for so long.
 REPEAT_S = 60.0
 #: Longest stretch of output that counts as one line.
@@ -34,9 +35,11 @@ _LAST_WORDS = 4
 def next_pause_s(last_s: float, rng: random.Random) -> float:
     """Return a pause with decorrelated jitter: processes that died together do not come back together.
 
+    The first one, after `last_s` of 0, is short, as somebody waits for whatever died: 0.2 to 0.5 s.
+
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    return min(BACKOFF_CEILING_S, rng.uniform(BACKOFF_FLOOR_S, max(last_s, BACKOFF_FLOOR_S) * 3))
+    return min(BACKOFF_CEILING_S, rng.uniform(BACKOFF_FLOOR_S, last_s * 3 if last_s else BACKOFF_FLOOR_S * 2.5))
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +51,10 @@ class _Kept:
     task: asyncio.Task[None] | None = None
     running: asyncio.subprocess.Process | None = None
     stopping: bool = False
+    #: Its end was asked for, so that it is no death and needs no pause.
+    asked: bool = False
+    #: Ends the pause before the next start.
+    again: asyncio.Event = field(default_factory=asyncio.Event)
     deaths: int = 0
     _told: str = ""
     _told_at: float = 0.0
@@ -91,6 +98,31 @@ class Supervisor:
         """Return how often process `name` has ended without being asked to."""
         return self._kept[name].deaths
 
+    async def restart(self, name: str) -> bool:
+        """End process `name` in order and start it anew; return whether the new one came to be at work."""
+        kept = self._kept[name]
+        old = kept.running
+        if old is None:
+            kept.again.set()
+        else:
+            kept.asked = True
+            _signal(old.pid, kept.process.stop_signal)
+            try:
+                await asyncio.wait_for(old.wait(), kept.process.stop_grace_s)
+            except TimeoutError:
+                self.terminal.tell(name, f"did not stop within {kept.process.stop_grace_s:g} s; killed", level=30)
+                _kill_group(old.pid)
+        until = time.monotonic() + kept.process.live_limit_s
+        while time.monotonic() < until:
+            new = kept.running
+            if new is not None and new is not old and await self._at_work(kept.process, new.pid):
+                return True
+            await asyncio.sleep(_LIVE_POLL_S)
+        return False
+
+    async def _at_work(self, process: Process, pid: int) -> bool:
+        return process.live is None or await asyncio.to_thread(process.live, pid)
+
     def hasten(self) -> None:
         """Give no more grace: what is still stopping is killed."""
         self._hasten.set()
@@ -117,10 +149,15 @@ class Supervisor:
                 last_words = [str(exc)]
             if kept.stopping:
                 return
+            if kept.asked:
+                kept.asked = False
+                continue
             kept.deaths += 1
             pause_s = next_pause_s(0.0 if time.monotonic() - began >= STEADY_S else pause_s, self.rng)
             self._report_death(kept, last_words, pause_s)
-            await asyncio.sleep(pause_s)
+            kept.again.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(kept.again.wait(), pause_s)
 
     async def _live_once(self, kept: _Kept) -> list[str]:
         """Run the process to its end; return its last lines."""

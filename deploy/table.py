@@ -1,11 +1,13 @@
 """The product's process table as the supervisor needs it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from deploy import live
 from deploy.folder import CHECKOUT
 from deploy.process import Phase, Process
 from orchestrator.queues import PROCESSES, Role, command, grace_s
+from orchestrator.queues import Process as Entry
 from settings.env import Environment
 
 PHASES: Mapping[Role, Phase] = {
@@ -36,7 +38,24 @@ def processes(environ: Mapping[str, str]) -> list[Process]:
                 phase=PHASES[entry.role],
                 cwd=CHECKOUT,
                 stop_grace_s=grace_s(entry, drain_s=drain_s),
+                live=_live(entry, environ, index=index),
             )
             for index in range(replicas)
         ]
     return found
+
+
+def _live(entry: Entry, environ: Mapping[str, str], *, index: int) -> Callable[[int], bool]:
+    match entry.role:
+        case "gateway":
+            return live.answers(_port(environ, "PORT", "port") + index, "/healthz")
+        case "worker" | "dispatcher" | "beat":
+            return live.beats(environ)
+        case "flower":
+            return live.answers(_port(environ, "FLOWER_PORT", "flower_port"), "/healthcheck")
+        case "llm-server":
+            return live.answers(_port(environ, "SWITCHYARD_LLM_PORT", "llm_port"), "/health")
+
+
+def _port(environ: Mapping[str, str], name: str, field: str) -> int:
+    return int(environ.get(name) or Environment.model_fields[field].default)

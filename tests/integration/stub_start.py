@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.folder import DataFolder, SetupError
+from deploy.live import answers
 from deploy.process import Phase, Process
 from deploy.run import Installation
 from deploy.steps import Step
@@ -33,11 +34,23 @@ time.sleep(600)
 
 
 def table(environ: Mapping[str, str]) -> list[Process]:
-    """Return two processes: one that serves, one that has to be killed."""
+    """Return two processes: one that serves, one that has to be killed and may never say that it is at work."""
     grace_s = float(environ.get("STUB_GRACE_S", "0.3"))
     return [
-        Process(name="gateway", command=(sys.executable, "-c", GATEWAY), phase=Phase.EDGE),
-        Process(name="worker", command=(sys.executable, "-c", STUBBORN), phase=Phase.WORKERS, stop_grace_s=grace_s),
+        Process(
+            name="gateway",
+            command=(sys.executable, "-c", GATEWAY),
+            phase=Phase.EDGE,
+            live=answers(int(environ["PORT"]), "/healthz"),
+        ),
+        Process(
+            name="worker",
+            command=(sys.executable, "-c", STUBBORN),
+            phase=Phase.WORKERS,
+            stop_grace_s=grace_s,
+            live=(lambda _: False) if "STUB_NEVER_LIVE" in environ else None,
+            live_limit_s=1,
+        ),
     ]
 
 

@@ -208,6 +208,66 @@ def test_what_dies_is_started_again(start: Starter, kind: str) -> None:
     assert "ended by itself (SIGKILL)" in run.text
 
 
+def restart(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Ask for a rolling restart as `make restart` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.restart"],
+        cwd=CHECKOUT,
+        env={**_nobodys_environ(), "SWITCHYARD_DATA_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_restart_replaces_every_process_and_no_server(start: Starter) -> None:
+    run = start()
+    before = run.children()
+
+    asked = restart(run.folder)
+
+    after = run.children()
+    assert asked.returncode == 0, asked.stdout
+    assert "Restarted 2 processes" in asked.stdout
+    assert {kind for kind in before if before[kind] != after[kind]} == {"http.server", "SIG_IGN"}
+    assert run.answers()
+    assert "ended by itself" not in run.text
+
+
+def test_a_restart_leaves_the_gateways_alone_when_a_worker_does_not_come_up(start: Starter) -> None:
+    run = start(STUB_NEVER_LIVE="1")
+    before = run.children()["http.server"]
+
+    asked = restart(run.folder)
+
+    assert asked.returncode == 1
+    assert "worker does not come up" in asked.stdout
+    assert "Not restarted: gateway." in asked.stdout
+    assert run.children()["http.server"] == before
+
+
+def test_a_restart_that_nobody_can_do_says_so(tmp_path: Path) -> None:
+    asked = restart(tmp_path / "never started")
+
+    assert asked.returncode == 1
+    assert "does not run with the data folder" in asked.stdout
+
+
+def test_a_stop_is_obeyed_also_in_the_middle_of_a_restart(start: Starter) -> None:
+    run = start(STUB_GRACE_S="60")
+    everything = run.descendants()
+    run.process.send_signal(signal.SIGUSR1)
+    run.until("Restarting one process")
+
+    run.process.send_signal(signal.SIGINT)
+    run.until("Stopping (once more")
+    run.process.send_signal(signal.SIGINT)
+    code = run.process.wait(20)
+
+    assert code == 0
+    assert alive(everything) == set()
+
+
 def test_the_servers_are_there_until_the_last_worker_is_gone(start: Starter) -> None:
     run = start(STUB_GRACE_S="3")
     servers = {run.children()["redis-server"], run.children()["postgres"]}

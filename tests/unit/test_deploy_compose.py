@@ -32,10 +32,10 @@ def test_the_servers_keep_their_files_in_volumes_and_say_how_they_are() -> None:
     assert all(server["volumes"] and server["healthcheck"] for server in servers)
 
 
-def test_every_process_but_beat_has_a_health_check() -> None:
+def test_every_process_has_a_health_check() -> None:
     without = {entry.name for entry in PROCESSES if "healthcheck" not in services()[entry.name]}
 
-    assert without == {"beat"}
+    assert without == set()
 
 
 def test_every_process_waits_for_the_servers_and_the_setup() -> None:
