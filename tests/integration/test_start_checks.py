@@ -277,6 +277,17 @@ def test_servers_that_are_away_are_told_and_refuse_nothing(here: pytest.MonkeyPa
     assert start.judge(findings, EVERY, despite=()).refused == ()
 
 
+def test_frozen_servers_hold_up_no_start_for_ever(own: EmbeddedServers, here: pytest.MonkeyPatch) -> None:
+    own.redis.pause()
+    own.postgres.pause()
+
+    try:
+        start.require_good_start("dispatcher")  # neither raises nor stays
+    finally:
+        own.redis.resume()
+        own.postgres.resume()
+
+
 def test_no_address_that_is_told_holds_a_password(here: pytest.MonkeyPatch) -> None:
     with pytest.raises(AwayError) as postgres:
         postgres_facts.ask(f"postgresql://u:hidden@127.0.0.1:{free_port()}/d")

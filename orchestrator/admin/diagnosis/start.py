@@ -6,8 +6,9 @@ A server that does not answer is no refusal: processes start, wait, and go on wh
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from orchestrator.admin.diagnosis.own import own_machine, own_settings
 
 #: `EX_CONFIG` of sysexits.h: starting it again changes nothing (systemd: RestartPreventExitStatus=78).
 REFUSED = 78
+#: Each wait has a bound of its own; this is for the one that has not.
+LIMIT_S = 8.0
 _logger = structlog.get_logger(__name__)
 
 
@@ -45,11 +48,10 @@ def require_good_start(starter: Starter, worker: Any = None) -> None:  # Any: Ce
         SystemExit: with `REFUSED`: it would lose work.
     """
     began_s = time.monotonic()
-    try:
-        found = judge(list(look(starter, worker)), {starter}, despite=settings.SWITCHYARD.start_despite)
-    except Exception:  # a check that fails must not keep the product down
-        _logger.exception("start checks failed")
+    findings = _within(LIMIT_S, lambda: list(look(starter, worker)))
+    if findings is None:
         return
+    found = judge(findings, {starter}, despite=settings.SWITCHYARD.start_despite)
     for finding in found.warnings:
         _logger.warning("start check", check=finding.check.id, found=finding.text, remedy=finding.remedy)
     for finding in found.despite:
@@ -59,6 +61,25 @@ def require_good_start(starter: Starter, worker: Any = None) -> None:  # Any: Ce
         _logger.error("start refused", checks=[finding.check.id for finding in found.refused])
         sys.stderr.write(refusal(found.refused))
         raise SystemExit(REFUSED)
+
+
+def _within(limit_s: float, call: Callable[[], list[Finding]]) -> list[Finding] | None:
+    """Return what `call` gives, or None if it fails or does not end: neither may keep the product down."""
+    given: list[list[Finding]] = []
+
+    def run() -> None:
+        try:
+            given.append(call())
+        except Exception:  # as above
+            _logger.exception("start checks failed")
+
+    # A server that stops in the middle of an answer holds its client for ever; nobody waits for the end of a daemon.
+    thread = threading.Thread(target=run, name="start checks", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if thread.is_alive():
+        _logger.warning("start checks given up", after_s=limit_s)
+    return given[0] if given else None
 
 
 def look(starter: Starter, worker: Any = None) -> Iterator[Finding]:  # Any: as above
