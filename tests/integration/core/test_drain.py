@@ -12,7 +12,7 @@ from deploy.testservers import EmbeddedServers
 from orchestrator.log.keys import Keys
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-from tests.integration.core.workers import ANSWER, Desk, lines, running_workers, until
+from tests.integration.core.workers import ANSWER, Desk, running_workers, until
 
 pytestmark = pytest.mark.drill
 NAMES = ("worker-gpu", "worker-llm")
@@ -179,4 +179,3 @@ def test_a_worker_leaves_also_while_the_database_is_away(desk: Desk, own: Embedd
         stack.start("worker-llm")
 
         assert end_of(desk, turn)["state"] == "completed"
-        assert lines(stack, LLM)

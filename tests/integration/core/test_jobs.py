@@ -13,7 +13,7 @@ import pytest
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.automation.clean_up import clean_up
-from orchestrator.automation.run_job import JobContext, Work, run_job
+from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
 from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError
 from orchestrator.log.clients import sync_client
@@ -110,6 +110,48 @@ def test_a_lasting_failure_is_not_tried_again(runtime: Runtime, job: str, error:
 
 def test_a_stopped_job_is_cancelled(runtime: Runtime, job: str) -> None:
     assert run(runtime, job, raising(StoppedError("job")))["state"] == "CANCELLED"
+
+
+def leaving(runtime: Runtime, then: Work) -> Work:
+    """Return work in whose middle the worker leaves."""
+
+    def work(context: JobContext) -> Mapping[str, object]:
+        runtime.stops.leave()
+        return then(context)
+
+    return work
+
+
+def test_a_job_whose_worker_leaves_is_another_workers_at_once_and_loses_no_attempt(runtime: Runtime, job: str) -> None:
+    row = run(runtime, job, leaving(runtime, raising(StoppedError("job"))))
+
+    assert (row["state"], row["attempts"], row["owner"]) == ("RETRY_WAIT", 0, None)
+    assert [released["job"] for released in releasing.release_jobs(rw(), queue="batch", room=1)] == [job]
+
+
+def test_a_job_that_ends_while_its_worker_leaves_has_ended(runtime: Runtime, job: str) -> None:
+    assert run(runtime, job, leaving(runtime, lambda _: {}))["state"] == "SUCCEEDED"
+
+
+def test_a_job_that_its_user_stopped_is_not_handed_on(runtime: Runtime, job: str) -> None:
+    def work(_: JobContext) -> Mapping[str, object]:
+        kit.look("UPDATE switchyard_job SET cancel_requested_at = now() WHERE id = :job", job=job)
+        raise StoppedError("job")
+
+    assert run(runtime, job, leaving(runtime, work))["state"] == "CANCELLED"
+
+
+def test_a_job_that_came_to_a_leaving_worker_waits_again(runtime: Runtime, job: str) -> None:
+    decline(runtime=runtime, job=job, fence=1, dispatch_no=1)
+
+    row = kit.look("SELECT state, attempts FROM switchyard_job WHERE id = :job", job=job)[0]
+    assert row == {"state": "PENDING", "attempts": 0}
+
+
+def test_an_old_message_declines_nothing(runtime: Runtime, job: str) -> None:
+    decline(runtime=runtime, job=job, fence=1, dispatch_no=0)
+
+    assert kit.look("SELECT state FROM switchyard_job WHERE id = :job", job=job)[0]["state"] == "ASSIGNED"
 
 
 def test_a_job_that_was_recovered_meanwhile_keeps_what_the_next_attempt_writes(runtime: Runtime, job: str) -> None:
