@@ -48,7 +48,7 @@ class LocalBreaker(Breaker):
         self._numbers = itertools.count(1)
         #: Calls that are out, by number, the oldest first, with their beginnings.
         self._flying: dict[int, float] = {}
-        self._answered_at_s = clock()
+        self._answered_at_s = float("-inf")
         #: The call whose silence was noticed first, and when.
         self._suspect = (0, 0.0)
 

@@ -14,6 +14,8 @@ from orchestrator.resilience import breaker_local
 from orchestrator.resilience.breaker_shared import SharedBreaker
 from orchestrator.resilience.breaker_states import Policy, State
 
+_BADNESS: Sequence[State] = ("closed", "half_open", "open")
+
 
 class Breakers:
     """Shared breakers by name; thread-safe."""
@@ -94,15 +96,23 @@ def own_ones() -> list[Shown]:
     return sorted(shown, key=_order)
 
 
+def worst(breakers: Sequence[Shown]) -> dict[str, State]:
+    """Return each kind of dependency with the worst state of its breakers: nothing that an outsider should not read."""
+    found: dict[str, State] = {}
+    for shown in breakers:
+        kind = shown.name.partition(" ")[0]
+        found[kind] = max(found.get(kind, "closed"), shown.state, key=_BADNESS.index)
+    return found
+
+
 def figures(breakers: Sequence[Shown]) -> list[dict[str, object]]:
     """Return what a page of metrics says about breakers: 0 closed, 1 half open, 2 open."""
-    number = {"closed": 0, "half_open": 1, "open": 2}
     return [
         {
             "name": b.name,
             "shared": b.shared,
             "state": b.state,
-            "state_number": number[b.state],
+            "state_number": _BADNESS.index(b.state),
             "since_s": None if b.since_s is None else round(b.since_s, 1),
             "failures": b.failures,
             "opened_total": b.opened,

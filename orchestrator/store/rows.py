@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from orchestrator.errors import InvalidInputError, StoreDownError
+from orchestrator.store.breaking import guarded
 
 #: A row: column name to value; Any because each statement has its own columns.
 Row = Mapping[str, Any]
@@ -22,14 +23,14 @@ def all_rows(where: Engine | Connection, statement: str, /, **values: object) ->
     On an `Engine` the statement is a transaction of its own.
 
     Raises:
-        StoreDownError: PostgreSQL does not answer, or no connection came free in 5 s.
+        StoreDownError: PostgreSQL does not answer, did not lately, or no connection came free in 5 s.
         InvalidInputError: a text holds a null character.
     """
-    with _ours():
-        if isinstance(where, Connection):
+    if isinstance(where, Connection):
+        with _ours():
             return _run(where, statement, values)
-        with where.connect() as connection:
-            return _run(connection, statement, values)
+    with guarded(where), _ours(), where.connect() as connection:
+        return _run(connection, statement, values)
 
 
 @contextmanager
@@ -41,6 +42,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """
     # The pool's connections commit each statement; this option lasts until the connection goes back.
     with (
+        guarded(engine),
         _ours(),
         engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
         connection.begin(),
