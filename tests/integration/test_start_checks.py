@@ -282,7 +282,7 @@ def test_frozen_servers_hold_up_no_start_for_ever(own: EmbeddedServers, here: py
     own.postgres.pause()
 
     try:
-        start.require_good_start("dispatcher")  # neither raises nor stays
+        start.require_good_start("gateway")  # neither raises nor stays
     finally:
         own.redis.resume()
         own.postgres.resume()
