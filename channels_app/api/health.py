@@ -13,11 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from channels_app.api.shared import answer, shared
+from channels_app.api.shared import answer, shared, sync_redis
 from channels_app.readiness import READINESS
 from orchestrator.errors import OrchestratorError
 from orchestrator.log.clients import async_client
 from orchestrator.queues import QUEUES
+from orchestrator.resilience.breaker_registry import own_ones, shared_ones, worst
 from orchestrator.store import processes
 from orchestrator.store.engine import rw
 from orchestrator.store.rows import Row
@@ -33,7 +34,7 @@ async def alive(request: HttpRequest) -> HttpResponse:
 
 async def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 when everything is there, else 503 and what is not."""
-    database, redis, broker = await asyncio.gather(_rows(), _ping_redis(), _broker())
+    database, redis, broker, breakers = await asyncio.gather(_rows(), _ping_redis(), _broker(), _breakers())
     rows = database if isinstance(database, list) else None
     checks: dict[str, str] = {
         "database": OK if rows is not None else str(database),
@@ -45,7 +46,8 @@ async def ready(request: HttpRequest) -> HttpResponse:
     }
     missing = [f"{name}: {found}" for name, found in checks.items() if found != OK]
     # First what is missing: it is what a person who asks wants to know.
-    body = {"ready": not missing, "not_ready": missing, "checks": checks}
+    # An open breaker is no reason to send nobody here: other routes work, and its users get a plain answer.
+    body = {"ready": not missing, "not_ready": missing, "checks": checks, "breakers": breakers}
     return answer(body, status=503 if missing else 200)
 
 
@@ -71,6 +73,16 @@ async def _rows() -> list[Row] | str:
             return await shared().executor.run(_alive)
     except (OrchestratorError, TimeoutError):
         return "does not answer"
+
+
+async def _breakers() -> Mapping[str, str]:
+    """Return the worst state of each kind of dependency; only this process' own while Redis is away."""
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            found = await shared().executor.run(functools.partial(shared_ones, sync_redis(), shared().keys))
+    except (RedisError, OrchestratorError, TimeoutError):
+        found = []
+    return worst([*found, *own_ones()])
 
 
 def _alive() -> list[Row]:

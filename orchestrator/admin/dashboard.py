@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from redis import Redis
+from redis.exceptions import RedisError
 
 from orchestrator.admin.access import person
+from orchestrator.log.clients import sync_client
+from orchestrator.log.keys import Keys
 from orchestrator.queues import QUEUES
+from orchestrator.resilience.breaker_registry import own_ones, shared_ones
 from orchestrator.store import processes
 from orchestrator.store.engine import ro
 from orchestrator.store.rows import all_rows, one_row
+from orchestrator.tenants.models import Tenant
 
 _NOW = """
 SELECT (SELECT count(*) FROM switchyard_turn WHERE state IN ('queued', 'running', 'waiting_for_user')
@@ -48,7 +56,40 @@ def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     context["cards"] = cards
     context["queues"] = _queues() if mighty else []
+    context["breakers"] = _breakers() if mighty else []
     return context
+
+
+def _breakers() -> list[dict[str, Any]]:
+    try:
+        shared = shared_ones(_redis(), Keys(settings.SWITCHYARD.key_prefix))
+    except RedisError:
+        shared = []
+    names: dict[str, str] = dict(Tenant.objects.values_list("pk", "name"))
+    return [
+        {
+            "name": _readable(shown.name, names),
+            "whose": "all workers" if shown.shared else "this gateway",
+            "state": shown.state.replace("_", " "),
+            "color": {"closed": "#16a34a", "half_open": "#d97706", "open": "#dc2626"}[shown.state],
+            "since_s": shown.since_s,
+            "failures": shown.failures,
+            "opened": shown.opened,
+            "next_probe_s": shown.next_probe_s,
+        }
+        for shown in (*shared, *own_ones())
+    ]
+
+
+def _readable(name: str, tenants: dict[str, str]) -> str:
+    """Return a breaker's name with the tenant's in place of its id."""
+    kind, _, which = name.partition(" ")
+    return f"{kind} {tenants.get(which, which)}"
+
+
+@cache
+def _redis() -> Redis:
+    return sync_client(settings.SWITCHYARD.redis_url.get_secret_value())
 
 
 def _queues() -> list[dict[str, Any]]:

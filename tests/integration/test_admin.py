@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -16,7 +17,11 @@ from orchestrator import ids
 from orchestrator.automation.documents import add_document
 from orchestrator.automation.models import Job
 from orchestrator.chat.models import Conversation, StageRun, Turn
+from orchestrator.log.clients import sync_client
+from orchestrator.log.keys import Keys
 from orchestrator.pipeline.models import Document
+from orchestrator.resilience.breaker_registry import Breakers
+from orchestrator.resilience.breaker_states import Policy
 from orchestrator.tenants import refresh
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
@@ -275,3 +280,20 @@ def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:
     assert b"The file holds no text that can be read" in listed
     assert Document.objects.get(pk=given.id).state == "queued"
     assert Job.objects.filter(payload__document=given.id, state="PENDING").count() == 1
+
+
+def test_a_superuser_sees_which_warehouse_is_left_alone(root: Client, tenant: Tenant) -> None:
+    environment = settings.SWITCHYARD
+    redis = sync_client(environment.redis_url.get_secret_value())
+    breakers = Breakers(redis, Keys(environment.key_prefix), Policy(failures=1, cool_ms=60_000, cool_most_ms=60_000))
+    breakers.of("warehouse", tenant.pk, probe_s=1).enter().failed()
+
+    page = root.get(reverse("admin:index")).content.decode()
+
+    assert re.search(rf"warehouse {tenant.name}</strong>.*?>open<", page, re.DOTALL)
+
+
+def test_staff_see_no_breakers(tenant: Tenant) -> None:
+    page = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index")).content.decode()
+
+    assert "Breaker" not in page

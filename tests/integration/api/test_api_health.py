@@ -4,10 +4,15 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from django.conf import settings
 
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
+from orchestrator.log.clients import sync_client
+from orchestrator.log.keys import Keys
 from orchestrator.queues import QUEUES
+from orchestrator.resilience.breaker_registry import Breakers
+from orchestrator.resilience.breaker_states import Policy
 from orchestrator.store import processes
 from orchestrator.store.engine import rw
 
@@ -36,6 +41,19 @@ def test_with_every_process_alive_it_is_ready(anybody: httpx.Client, living: Non
     assert ready.status_code == 200
     assert ready.json()["not_ready"] == []
     assert set(ready.json()["checks"].values()) == {"ok"}
+
+
+def test_a_breaker_that_is_open_is_told_and_keeps_nobody_away(anybody: httpx.Client, living: None) -> None:
+    environment = settings.SWITCHYARD
+    redis = sync_client(environment.redis_url.get_secret_value())
+    breakers = Breakers(redis, Keys(environment.key_prefix), Policy(failures=1, cool_ms=60_000, cool_most_ms=60_000))
+    breakers.of("llm", "10.0.0.7:8000", probe_s=1).enter().failed()
+    ready = anybody.get("/readyz")
+    redis.delete(Keys(environment.key_prefix).breaker("llm 10.0.0.7:8000"))
+
+    assert ready.status_code == 200
+    assert ready.json()["breakers"]["llm"] == "open"
+    assert "10.0.0.7" not in ready.text
 
 
 def test_each_queue_without_a_live_consumer_is_named(anybody: httpx.Client) -> None:
