@@ -310,8 +310,11 @@ class _Pipe:
 
     def _end(self) -> None:
         self.finished = True
-        if self.sink is not None and self.sink.can_write_eof() and not self.sink.is_closing():
-            self.sink.write_eof()
+        try:
+            if self.sink is not None and not self.sink.is_closing():
+                self.sink.write_eof()
+        except OSError:  # the other side is gone too, and nobody has told us yet
+            self.connection.reset()
         self.connection.finish()
 
     def _cancel_timer(self) -> None:
@@ -335,6 +338,10 @@ class _End(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        link = self._out.connection.link
+        if exc is not None and self._out.way not in link.shape.swallows | link.shape.holds:
+            self._out.connection.reset()  # a reset is passed on as one
+            return
         self._say_end()
         # Nothing more can be written here either.
         if not self._back.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +31,14 @@ class Echo:
                 end, _ = self._listener.accept()
                 threading.Thread(target=self._answer, args=(end,), daemon=True).start()
 
+    def reset(self) -> None:
+        """End the connection as a killed server does."""
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # A close alone would wait for the thread that reads.
+        self._end.shutdown(socket.SHUT_RD)
+
     def _answer(self, end: socket.socket) -> None:
+        self._end = end
         with suppress(OSError), end:
             while chunk := end.recv(65_536):
                 self.heard += chunk
@@ -98,6 +106,30 @@ def test_an_end_is_passed_on(echo: Echo, client: socket.socket) -> None:
 
     assert client.recv(10) == b""
     assert echo.ended.wait(5)
+
+
+def test_a_reset_is_passed_on(link: Link, client: socket.socket, echo: Echo) -> None:
+    exchange(client, b"first")
+
+    echo.reset()
+
+    with pytest.raises(ConnectionResetError):
+        client.recv(10)
+    assert link.counters().open == 0
+
+
+def test_a_reset_that_a_half_open_link_swallowed_is_told_when_it_passes(
+    link: Link, client: socket.socket, echo: Echo
+) -> None:
+    exchange(client, b"first")
+    link.half_open()
+    echo.reset()
+    assert hears_nothing(client)
+
+    link.pass_()
+
+    with pytest.raises(ConnectionResetError):
+        client.recv(10)
 
 
 def test_a_delayed_answer_comes_whole_and_late(link: Link, client: socket.socket) -> None:
