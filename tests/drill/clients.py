@@ -326,6 +326,8 @@ class Client:
                 answer = await self._request("chat.send", asking.data(), question.client_id)
             except (TimeoutError, ConnectionClosed, OSError):
                 self._crowd.counts["sends repeated"] += 1
+                # Sending on a closed socket fails without giving way to the task that opens the next one.
+                await asyncio.sleep(0.2)
                 continue
             data = answer["data"]
             if answer["type"] == "ack":
