@@ -172,8 +172,12 @@ def connect(
 @app.command()
 def doctor(
     sql: Annotated[bool, typer.Option("--sql", help="Print what a database administrator has to run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
 ) -> None:
-    """Check everything this installation stands on, and say what to do about what is wrong."""
+    """Check everything this installation stands on, and say what to do about what is wrong.
+
+    Exit code 1: there is a problem.
+    """
     from channels_app.cli import installation
 
     try:
@@ -184,7 +188,7 @@ def doctor(
     from django.core.management import CommandError, call_command
 
     try:
-        call_command("doctor", sql=sql)
+        call_command("doctor", sql=sql, json=as_json)
     except CommandError as exc:
         err.print(clean(str(exc)), style="red", markup=False)
         raise typer.Exit(FAILED) from exc
