@@ -41,13 +41,14 @@ class Stack:
         gateways = sum(key.startswith("gateway-") for key in self.running)
         return tuple(f"http://127.0.0.1:{self.port + index}" for index in range(gateways))
 
-    def start(self, name: str, *, index: int = 0) -> None:
-        """Start one process of the table."""
+    def start(self, name: str, *, index: int = 0, app: str = "orchestrator.celery") -> None:
+        """Start one process of the table; `app`: the module of a Celery app that stands in for the product's."""
         process = next(p for p in PROCESSES if p.name == name)
         key = f"{name}-{index}"
+        arguments = [app if part == "orchestrator.celery" else part for part in command(process, index=index)]
         with (self.logs / f"{key}.log").open("ab") as log:
             self.running[key] = subprocess.Popen(
-                [sys.executable, *command(process, index=index)],
+                [sys.executable, *arguments],
                 cwd=CHECKOUT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -74,9 +75,7 @@ class Stack:
         """
         until, last = time.monotonic() + limit_s, "no answer"
         while time.monotonic() < until:
-            dead = [key for key, process in self.running.items() if process.poll() is not None]
-            if dead:
-                raise TimeoutError(f"died while starting: {dead}; see {self.logs}")
+            self._require_alive()
             try:
                 answer = httpx.get(f"{self.base_url}/readyz", timeout=5)
                 if answer.status_code == 200:
@@ -100,12 +99,18 @@ class Stack:
         until = time.monotonic() + limit_s
         missing: set[str] = set()
         while time.monotonic() < until:
+            self._require_alive()
             alive = {row["name"] for row in processes.alive(rw())}
             missing = {key for key in wanted if key not in alive and key.removesuffix("-0") not in alive}
             if not missing and all(_answers(f"{url}/healthz") for url in self.base_urls):
                 return
             time.sleep(0.25)
         raise TimeoutError(f"not serving after {limit_s} s: {missing}; see {self.logs}")
+
+    def _require_alive(self) -> None:
+        dead = [key for key, process in self.running.items() if process.poll() is not None]
+        if dead:
+            raise TimeoutError(f"died while starting: {dead}; see {self.logs}")
 
     def log(self, key: str) -> str:
         """Return what a process has logged so far."""
