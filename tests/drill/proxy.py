@@ -305,7 +305,7 @@ class _Pipe:
         if rest:
             self._queue.appendleft((due, rest))
         self._queued_bytes -= len(chunk)
-        if self.sink is not None:
+        if self.sink is not None and not self.sink.is_closing():
             self.sink.write(chunk)
 
     def _end(self) -> None:
