@@ -15,6 +15,7 @@ from orchestrator import catalogue
 from orchestrator.errors import (
     BadFrameError,
     ConflictError,
+    DependencyDownError,
     ErrorCode,
     ForbiddenError,
     InvalidInputError,
@@ -60,7 +61,7 @@ def of_error(request: HttpRequest, error: OrchestratorError) -> HttpResponse:
     """Return the problem document of an error of ours."""
     code = error.frame_code if isinstance(error, BadFrameError) else error.code
     status = STATUS[code]
-    retry_after_ms = error.retry_after_ms if isinstance(error, RateLimitedError) else None
+    retry_after_ms = error.retry_after_ms if isinstance(error, RateLimitedError | DependencyDownError) else None
     if retry_after_ms is None and status is HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_ms = _RETRY_MS
     log.info("refused", code=code, reason=str(error), status=int(status))

@@ -26,7 +26,7 @@ from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 
 #: Longest wait for an open breaker, and the share of what is left of the deadline that it may take.
-WAIT_MOST_S = 2.0
+WAIT_MOST_S = 1.0
 WAIT_SHARE = 0.25
 #: While somebody's probe is out, its end is looked for so often.
 _LOOK_S = 0.1

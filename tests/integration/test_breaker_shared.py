@@ -316,7 +316,7 @@ def test_whoever_has_time_waits_for_a_cool_down_that_ends_soon(servers: Embedded
 
 
 def test_a_stop_ends_that_wait(servers: EmbeddedServers, keys: Keys, name: str) -> None:
-    worker = Worker(servers.redis_url, keys, name, Policy(failures=3, cool_ms=1_500, cool_most_ms=1_500))
+    worker = Worker(servers.redis_url, keys, name, Policy(failures=3, cool_ms=800, cool_most_ms=800))
     for _ in range(3):
         worker.call(down())
     stop = Stop()
