@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -55,7 +56,7 @@ def server() -> Iterator[FakeServer]:
 def answered_by(runtime: Runtime, anna: Person) -> Callable[..., str]:
     """Return what asks Anna's question of a model and returns the turn."""
 
-    def answer(model: LanguageModel, runtime: Runtime = runtime, **more: object) -> str:
+    def answer(model: LanguageModel, runtime: Runtime = runtime, **more: Any) -> str:
         turn = kit.released(anna, **more)
         body = lambda context: stage_llm.write(context, model, None)  # noqa: E731 - as the task has it
         run_stage("llm", body, runtime=runtime, turn=turn, fence=1, dispatch_no=1)
