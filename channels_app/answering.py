@@ -59,7 +59,8 @@ class Answering:
 
     async def run(self) -> None:
         """Run commands until cancelled."""
-        while True:
+        # Not for ever: redis-py may swallow the cancellation that comes with the socket's end.
+        while not self._socket.gone:
             if self._commands.empty():
                 self.idle.set()
             command = await self._commands.get()

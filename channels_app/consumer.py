@@ -28,7 +28,7 @@ from channels_app.connection import Connection, Limits
 from channels_app.cursor import Live
 from channels_app.frames import Goodbye
 from channels_app.gateway import RECHECK_S, Gateway, gateway
-from channels_app.presence import Seat
+from channels_app.presence import GONE_S, SENT_AWAY_S, Seat
 from channels_app.readiness import READINESS
 from orchestrator import catalogue, ids
 from orchestrator.errors import ForbiddenError, OrchestratorError
@@ -92,7 +92,8 @@ class Socket:
         #: Set while little enough waits to be written.
         self.room = asyncio.Event()
         self.room.set()
-        self._ended = False
+        #: Closed by either side: nothing more is to be begun.
+        self.gone = False
         self._group: asyncio.TaskGroup | None = None
         environment = settings.SWITCHYARD
         self._per_s, self._user_per_s = environment.rate_per_s, environment.user_rate_per_s
@@ -117,6 +118,9 @@ class Socket:
         if not await self._take_place():
             self.end(frames.TOO_MANY)
         self.shared.sockets.add(self)
+        if self.shared.draining.is_set():
+            # Let in while the others were being sent away.
+            self.end(frames.DRAINING)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -129,7 +133,7 @@ class Socket:
             log.exception("socket failed")
             await self._fail()
         finally:
-            self._ended = True
+            self.gone = True
             self.shared.sockets.discard(self)
             self._depart()
 
@@ -157,7 +161,8 @@ class Socket:
             self.shared.hub.leave(conversation, self)
         # Beside, because the server waits for this socket's end and Redis may not answer.
         place = None if self.place is None else (self.identity.claims.user, self.id, self.place)
-        self.shared.spawn(self.shared.presence.depart(place, list(self.seats.values())))
+        gone_s = SENT_AWAY_S if self.shared.draining.is_set() else GONE_S
+        self.shared.spawn(self.shared.presence.depart(place, list(self.seats.values()), gone_s=gone_s))
 
     def end(self, goodbye: Goodbye) -> None:
         """Say bye and close."""
@@ -166,7 +171,7 @@ class Socket:
     async def finish(self, goodbye: Goodbye) -> None:
         """Let the commands that were read answer, for a moment, then say bye and close."""
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(frames.FINISH_S):
                 await self._answering.idle.wait()
         except TimeoutError:
             pass
@@ -206,7 +211,7 @@ class Socket:
                     self._outbox.append(action)
                     self._wake.set()
                 case OpenLog():
-                    if self._group is not None and not self._ended:
+                    if self._group is not None and not self.gone:
                         self._group.create_task(self._answering.look(action.look))
                 case Leave():
                     self.shared.hub.leave(action.conversation, self)
@@ -231,6 +236,7 @@ class Socket:
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 log.info("socket closed", code=message.get("code"))
+                self.gone = True
                 raise _GoneError
             now = time.monotonic()
             text = message.get("text")
@@ -264,6 +270,7 @@ class Socket:
                 await self._send({"type": "websocket.close", "code": item.code})
                 # The reader hears of the end; a client that never answers is not waited for.
                 await asyncio.sleep(_CLOSE_S)
+                self.gone = True
                 raise _GoneError
             if self._encoded:
                 await self._send({"type": "websocket.send", "encoded": item.payload})

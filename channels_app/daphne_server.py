@@ -21,6 +21,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer, reactor
 
 from channels_app.protocol import HARD_MAX_BYTES
+from channels_app.readiness import READINESS
 
 #: Bytes a transport may hold before `send` waits, and until it goes on.
 _OUT_HIGH, _OUT_LOW = 262_144, 65_536
@@ -137,6 +138,7 @@ class GatewayServer(Server):
         self.failed = False
         self._request = type("BoundedRequest", (GatewayRequest,), {"most_bytes": most_body_bytes})
         self._on_ready: list[Callable[[], None]] = []
+        self._ports: list[Any] = []
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -147,6 +149,10 @@ class GatewayServer(Server):
     def on_ready(self, callback: Callable[[], None]) -> None:
         """Call back once the server listens, before the first event."""
         self._on_ready.append(callback)
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call back inside the event loop, as soon as it turns."""
+        self.loop.call_soon(callback)
 
     def _prepare(self) -> None:
         self.ws_factory.protocol = GatewayProtocol
@@ -175,6 +181,11 @@ class GatewayServer(Server):
 
     async def handle_reply(self, protocol: Any, message: MutableMapping[str, Any]) -> None:
         """Hand a message to the transport, then wait while it holds too much."""
+        if READINESS.draining and message["type"] == "http.response.start":
+            # The next request on this connection would find nobody; Twisted ends it after this answer.
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            if protocol.channel is not None:
+                protocol.channel.persistent = False
         await super().handle_reply(protocol, message)
         transport = transport_of(protocol)
         held, moved_at = pending_bytes(transport), time.monotonic()
@@ -188,6 +199,11 @@ class GatewayServer(Server):
                 log.warning("slow reader cut", pending_bytes=pending)
                 transport.abortConnection()
                 return
+
+    def listen_success(self, port: Any) -> None:
+        """Remember the port: daphne's own listeners forget it, so that they could never be closed again."""
+        super().listen_success(port)
+        self._ports.append(port)
 
     def listen_error(self, failure: Any) -> None:
         """Remember that the port could not be had."""
@@ -212,8 +228,9 @@ class GatewayServer(Server):
 
     def stop_listening(self) -> None:
         """Take no new connections."""
-        for listener in self.listeners:
-            listener.addCallback(lambda port: port.stopListening() if port is not None else None)
+        for port in self._ports:
+            port.stopListening()
+        self._ports.clear()
 
     @property
     def busy(self) -> bool:

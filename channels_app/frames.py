@@ -8,13 +8,23 @@ from typing import Any
 
 import orjson
 
-from orchestrator.errors import BadFrameError, OrchestratorError, RateLimitedError
+from orchestrator.errors import (
+    BadFrameError,
+    DependencyDownError,
+    NoCapacityError,
+    OrchestratorError,
+    RateLimitedError,
+)
 
 #: Says an error in the user's language.
 Say = Callable[[OrchestratorError], str]
 
 HEARTBEAT_MS = 30_000
 TIMEOUT_MS = 60_000
+#: Before the server closes a socket for reasons of its own, the commands that it has read may answer for so long.
+FINISH_S = 1.0
+#: What to wait before another try when the error doesn't know better.
+RETRY_MS = 2_000
 #: What of the contract this server does beyond sending and receiving.
 FEATURES = ("resume", "cancel", "when_busy", "regenerate", "on_disconnect", "auth.refresh")
 
@@ -66,12 +76,17 @@ def frame(
 
 def error_data(error: OrchestratorError, say: Say) -> dict[str, Any]:
     """Return the `data` of an `error` frame; what the exception itself says stays in the logs."""
-    code = error.frame_code if isinstance(error, BadFrameError) else error.code
+    retry_after_ms: int | None = None
+    match error:
+        case RateLimitedError() | DependencyDownError():
+            retry_after_ms = error.retry_after_ms or RETRY_MS
+        case NoCapacityError():
+            retry_after_ms = RETRY_MS
     return {
-        "code": code,
+        "code": error.frame_code if isinstance(error, BadFrameError) else error.code,
         "message": say(error),
         "retryable": error.retryable,
-        "retry_after_ms": error.retry_after_ms if isinstance(error, RateLimitedError) else None,
+        "retry_after_ms": retry_after_ms,
     }
 
 

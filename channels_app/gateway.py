@@ -1,7 +1,7 @@
 """What all sockets of one process share, and what runs beside them.
 
 Made at the first use inside the event loop, as daphne knows no start-up hook;
-the launcher drains and closes it.
+the launcher begins, drains and closes it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from orchestrator.resilience.rate_limit import RateLimiter
 from orchestrator.tenants import revocations
 
 if TYPE_CHECKING:
+    from channels_app.api.streaming import TurnStream
     from channels_app.consumer import Socket
 
 #: Contract: user tokens are checked again every 5 minutes.
@@ -37,7 +38,10 @@ RECHECK_S = 300.0
 #: While nobody can tell us of revocations, ask: a revoked token's sockets close within 5 s.
 _ASK_S = 3.0
 _ORM_THREADS = 2
+#: The hubs of all gateways are back within this, once Redis is.
+_JUDGE_AFTER_S = 10.0
 _SLICE = 200
+_CANCELS = 4
 
 log = structlog.get_logger(__name__)
 
@@ -60,15 +64,19 @@ class Gateway:
         self.presence = Presence(self.redis, environment.key_prefix)
         self.authenticator = Authenticator(self.redis, environment.key_prefix, self.orm)
         self.sockets: set[Socket] = set()
-        #: Set when the process is told to stop; whoever streams over HTTP should end then, too.
+        #: Answers that are under way as Server-Sent Events.
+        self.streams: set[TurnStream] = set()
+        #: Set when the process is told to stop.
         self.draining = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ask_at = 0.0
+        self._judge_at = float("inf")
 
     def start(self) -> None:
         """Begin to listen, tick and look after leases; called inside the event loop."""
         self.hub.listen(revocations.channel(self.keys.prefix), self._on_revoked)
         self.hub.after_connecting(lambda: self.spawn(self._ask_revoked()))
+        self.hub.after_connecting(self._claim_leases)
         for loop in (self.hub.run(), self._tick_for_ever(), self._renew_for_ever(), self._desert_for_ever()):
             self.spawn(loop)
 
@@ -80,27 +88,17 @@ class Gateway:
 
     async def close(self) -> None:
         """Cancel what runs, give the connections back."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # redis-py sends through `asyncio.wait_for`, which up to Python 3.11 swallows a cancellation now and then.
+        for _ in range(_CANCELS):
+            for task in list(self._tasks):
+                task.cancel()
+            if not self._tasks or not (await asyncio.wait(list(self._tasks), timeout=0.5))[1]:
+                break
+        else:
+            log.warning("left running", tasks=[task.get_name() for task in self._tasks])
         self.executor.close()
         self.orm.close()
         await self.redis.aclose(close_connection_pool=True)
-
-    async def drain(self, *, spread_s: float, deadline_s: float) -> None:
-        """Say that the process ends, then close the sockets one after the other over `spread_s`."""
-        self.draining.set()
-        sockets = list(self.sockets)
-        log.info("draining", sockets=len(sockets))
-        for socket in sockets:
-            socket.announce_drain(
-                reconnect_after_ms=random.randint(100, 1_000 + round(spread_s * 1000)),
-                deadline_ms=round(deadline_s * 1000),
-            )
-        pause_s = spread_s / max(1, len(sockets))
-        for socket in sockets:
-            await asyncio.sleep(pause_s)
-            await socket.finish(frames.DRAINING)
 
     # --- time ---
 
@@ -150,19 +148,29 @@ class Gateway:
 
     # --- presence ---
 
+    def _claim_leases(self) -> None:
+        # Redis may have been away for longer than a lease: before anybody is taken for gone, all say who is here.
+        self._judge_at = time.monotonic() + _JUDGE_AFTER_S
+        self.spawn(self._renew())
+
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(RENEW_S * random.uniform(0.8, 1.0))
-            try:
-                sockets = list(self.sockets)
-                places = [(s.identity.claims.user, s.id, s.place) for s in sockets if s.place is not None]
-                await self.presence.renew(places, [seat for socket in sockets for seat in socket.seats.values()])
-            except Exception:  # a background loop must survive what nobody thought of
-                log.exception("leases not renewed")
+            await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            sockets = list(self.sockets)
+            places = [(s.identity.claims.user, s.id, s.place) for s in sockets if s.place is not None]
+            await self.presence.renew(places, [seat for socket in sockets for seat in socket.seats.values()])
+        except Exception:  # a background loop must survive what nobody thought of
+            log.exception("leases not renewed")
 
     async def _desert_for_ever(self) -> None:
         while True:
             await asyncio.sleep(random.uniform(0.8, 1.2))
+            if not self.hub.connected or time.monotonic() < self._judge_at:
+                continue
             try:
                 for left in await self.presence.deserted():
                     caller = Caller(tenant=left.tenant, user=left.user, language="en")

@@ -1,12 +1,14 @@
 """Which sockets a user has, and which conversations they have open, over all gateways; in Redis, on leases.
 
 All of it is a convenience that Redis may lose: then nobody is counted until
-the next renewal, and nothing that was accepted is harmed.
+the next renewal, and nothing that was accepted is harmed. What Redis does not
+take of a departure is said again with the next renewal.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,14 @@ from redis.exceptions import RedisError
 from channels_app.protocol import OnDisconnect
 
 #: A gateway that dies without a word is forgotten after this long.
-LEASE_S = 90
-RENEW_S = 30
+LEASE_S = 45
+RENEW_S = 15
 #: Contract: `cancel` acts when the last socket is gone for 10 s.
 GONE_S = 10
+#: Whoever is sent away by a gateway that leaves may take longer to find another one.
+SENT_AWAY_S = 30
+#: Departures that Redis has not taken yet; more are left to the end of their lease.
+_OWED = 10_000
 #: A gateway that dies while it cancels leaves the rest to another one after this long.
 _RETRY_S = 30
 MOST_SOCKETS = 20
@@ -73,6 +79,7 @@ class Presence:
         self._seats = redis.register_script((_HERE / "presence.lua").read_text())
         self._slots = redis.register_script((_HERE / "slots.lua").read_text())
         self._take_due = redis.register_script(_TAKE_DUE)
+        self._owed: deque[Seat] = deque(maxlen=_OWED)
 
     async def take_slot(self, user: str, connection: str) -> int | None:
         """Return the lowest free one of the user's places, or None when all are taken.
@@ -92,10 +99,12 @@ class Presence:
         """Note that a socket has a conversation open."""
         await _soft(self._seat("join", seat))
 
-    def _seat(self, verb: str, seat: Seat, client: Redis | None = None):  # type: ignore[no-untyped-def]  # redis-py's own awaitable
+    def _seat(self, verb: str, seat: Seat, client: Redis | None = None, *, gone_s: int = GONE_S):  # type: ignore[no-untyped-def]  # redis-py's own awaitable
+        forgotten_ms = (GONE_S + RENEW_S) * 1000
+        asked = [seat.member, seat.on_disconnect]
         return self._seats(
             keys=[f"{self._prefix}:presence:{seat.conversation}", self._due],
-            args=[verb, seat.connection, LEASE_S * 1000, GONE_S * 1000, seat.member, seat.on_disconnect],
+            args=[verb, seat.connection, LEASE_S * 1000, gone_s * 1000, *asked, forgotten_ms],
             client=client,
         )
 
@@ -106,22 +115,30 @@ class Presence:
     async def renew(self, places: Iterable[Place], seats: Iterable[Seat]) -> None:
         """Renew the leases of this gateway's sockets and of the conversations they have open."""
         await self._say("keep", "keep", places, seats)
+        owed = list(self._owed)
+        self._owed.clear()
+        if owed:
+            await self.depart(None, owed)
 
-    async def depart(self, place: Place | None, seats: Iterable[Seat]) -> None:
-        """Give back what a socket had."""
-        await self._say("free", "leave", [] if place is None else [place], seats)
+    async def depart(self, place: Place | None, seats: Iterable[Seat], *, gone_s: int = GONE_S) -> None:
+        """Give back what a socket had; whoever asked for it has `gone_s` to come back."""
+        left = list(seats)
+        if not await self._say("free", "leave", [] if place is None else [place], left, gone_s=gone_s):
+            self._owed.extend(seat for seat in left if seat.on_disconnect == "cancel")
 
-    async def _say(self, slot: str, seat: str, places: Iterable[Place], seats: Iterable[Seat]) -> None:
+    async def _say(
+        self, slot: str, seat: str, places: Iterable[Place], seats: Iterable[Seat], *, gone_s: int = GONE_S
+    ) -> bool:
         async def pipelined() -> None:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for user, connection, number in places:
                     await self._slot(slot, user, connection, number, client=pipe)
                 for one in seats:
-                    await self._seat(seat, one, client=pipe)
+                    await self._seat(seat, one, client=pipe, gone_s=gone_s)
                 if len(pipe):
                     await pipe.execute()
 
-        await _soft(pipelined(), limit_s=5)
+        return await _soft(pipelined(), limit_s=5)
 
     async def deserted(self) -> list[Deserted]:
         """Return conversations whose turns are to stop now; each comes again until it is `settled`."""
@@ -142,9 +159,10 @@ class Presence:
         await _soft(self._redis.zrem(self._due, member))
 
 
-async def _soft(call, *, limit_s: float = 1.0) -> None:  # type: ignore[no-untyped-def]  # redis-py's own awaitables
+async def _soft(call, *, limit_s: float = 1.0) -> bool:  # type: ignore[no-untyped-def]  # redis-py's own awaitables
     try:
         async with asyncio.timeout(limit_s):
             await call
     except (RedisError, OSError, TimeoutError):
-        return
+        return False
+    return True

@@ -1,8 +1,9 @@
 """Start one gateway: `python -m channels_app.server --index 0` listens on `PORT + index`.
 
 SIGTERM and SIGINT drain it: readiness answers 503, nothing new is accepted,
-sockets hear `server.drain`, then `bye` and 4012 one after the other, requests
-under way end, and the process leaves. A second signal leaves at once.
+idle sockets hear `server.drain`, then `bye` and 4012 one after the other, those
+whose answer runs when it has ended or at a limit; requests under way end, and
+the process leaves. A second signal leaves at once.
 """
 
 from __future__ import annotations
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from channels_app.daphne_server import GatewayServer
 
 #: The whole drain; the supervisor kills 20 s after SIGTERM.
-DEADLINE_S = 15.0
-#: Sockets closed in a second, so that their clients don't all come back in one instant; at most for `SPREAD_S`.
-CLOSES_PER_S = 200
-SPREAD_S = 8.0
+DEADLINE_S = 17.0
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     from django.conf import settings
 
     from channels_app.asgi import application  # loads Django
-    from channels_app.gateway import REPLICA
+    from channels_app.gateway import REPLICA, gateway
     from orchestrator import logs
+    from orchestrator.admin.diagnosis.start import require_good_start
 
     environment = settings.SWITCHYARD
     logs.configure(f"gateway-{index}")
+    require_good_start("gateway")
     REPLICA.name = f"{socket.gethostname()}-{os.getpid()}-{index}"
     # Colons separate the parts of an endpoint's description, and IPv6 addresses have some.
     interface = environment.host.replace(":", "\\:")
@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     most_body_bytes = environment.max_upload_bytes + 1_000_000
     server = GatewayServer(application, endpoint=endpoint, most_body_bytes=most_body_bytes)
     server.on_ready(lambda: _Stopper(server).install())
+    # At once, not with the first socket: an idle gateway looks after what a dead one has left.
+    server.soon(gateway)
     server.run()
     log.info("ended", failed=server.failed)
     return 1 if server.failed else 0
@@ -83,14 +85,14 @@ class _Stopper:
         self._drain = self._server.loop.create_task(self._leave())
 
     async def _leave(self) -> None:
+        from channels_app.drain import Drain
         from channels_app.gateway import close_gateway, gateway
 
         ends_at = time.monotonic() + DEADLINE_S
         try:
+            # Until everybody has left it listens, to say that it is not ready and lets nobody in.
+            await Drain(gateway()).run()
             self._server.stop_listening()
-            shared = gateway()
-            spread_s = min(SPREAD_S, len(shared.sockets) / CLOSES_PER_S)
-            await shared.drain(spread_s=spread_s, deadline_s=DEADLINE_S)
             while self._server.busy and time.monotonic() < ends_at:  # noqa: ASYNC110 - daphne tells nobody of an end
                 await asyncio.sleep(0.05)
             await close_gateway()

@@ -27,6 +27,8 @@ _LOG_S = 5.0
 _TRIES = 5
 #: A client that reads this far behind the turn is cut off, and comes back with `Last-Event-ID`.
 _UNREAD = 4_096
+#: The last thing that a stream of a leaving process reads.
+_AWAY = Found()
 _ENDINGS = frozenset({"message.completed", "turn.failed", "turn.cancelled"})
 
 log = structlog.get_logger(__name__)
@@ -95,6 +97,13 @@ class TurnStream:
         if look is not None:
             self._put(Found(look=look))
 
+    def send_away(self) -> None:
+        """Have the response end with a `bye`: the process leaves before the turn has ended."""
+        try:
+            self._inbox.put_nowait(_AWAY)
+        except asyncio.QueueFull:
+            self._overrun = True
+
     def _put(self, found: Found) -> None:
         if not (found.lost or found.frames or found.look):
             return
@@ -108,9 +117,12 @@ class TurnStream:
     async def events(self, turn: str, *, duplicate: bool) -> AsyncIterator[bytes]:
         """Yield the turn's events until its ending; a comment every 15 s while nothing happens."""
         self._unread.cancel()
+        gateway().streams.add(self)
         try:
             # A sign of life at once: proxies and clients then know that the stream stands.
             yield b": turn " + turn.encode() + b"\n\n"
+            if gateway().draining.is_set():
+                self.send_away()
             if duplicate and not self._resumed:
                 # The question came before: tell it from the start of what the log still has.
                 epoch = await self._epoch()
@@ -118,9 +130,10 @@ class TurnStream:
                 await self._begin(Position(epoch=epoch, seq=0))
             while not self._overrun:
                 found = await self._next()
+                if found is _AWAY:
+                    yield self._bye()
+                    return
                 if found is None:
-                    if gateway().draining.is_set():
-                        return
                     ending = await self._ended_unseen(turn)
                     if ending is not None:
                         yield ending
@@ -146,6 +159,7 @@ class TurnStream:
             # The status is long sent: the client meets the end and resumes.
             log.warning("stream cut", code=exc.code, reason=str(exc), turn=turn)
         finally:
+            gateway().streams.discard(self)
             self.leave()
 
     async def _next(self) -> Found | None:
@@ -196,6 +210,15 @@ class TurnStream:
             await self._look(look)
         # What the log had after all comes first; if the ending is not in it, the next silence leads here again.
         return None if not self._inbox.empty() else _unnumbered(shape, self._conversation)
+
+    def _bye(self) -> bytes:
+        away = frames.DRAINING
+        data = {"code": away.code, "reason": away.reason, "reconnect": away.reconnect, "retry_after_ms": 0}
+        body = frames.frame(
+            "bye", data, id=ids.new_id("evt"), ts=time.time_ns() // 1_000_000, conversation=self._conversation
+        )
+        # Without an id: the last one that the client has read is where it goes on from.
+        return _record("bye", body, id=None)
 
     def _opened_anew(self) -> bytes:
         body = frames.frame(

@@ -13,7 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from channels_app.presence import MOST_SOCKETS, Deserted, Presence, Seat
+from channels_app.presence import MOST_SOCKETS, RENEW_S, SENT_AWAY_S, Deserted, Presence, Seat
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.resilience.rate_limit import Rate, RateLimiter
@@ -130,6 +130,11 @@ async def due(presence: Presence, redis: AsyncRedis, prefix: str) -> float | Non
     return None if score is None else float(score) / 1000 - time.time()
 
 
+async def forget(redis: AsyncRedis, prefix: str) -> None:
+    """Lose everything that is kept under a prefix."""
+    await redis.delete(*[key async for key in redis.scan_iter(f"{prefix}*")])
+
+
 async def test_nothing_is_due_while_nobody_asked_for_it(redis: AsyncRedis, prefix: str) -> None:
     presence = Presence(redis, prefix)
     await presence.join(a_seat("a"))
@@ -148,9 +153,66 @@ async def test_the_last_to_leave_starts_ten_seconds(redis: AsyncRedis, prefix: s
     once_all_left = await due(presence, redis, prefix)
 
     assert while_one_stays is not None
-    assert while_one_stays > 60
+    assert while_one_stays > 40
     assert once_all_left is not None
     assert 8 < once_all_left <= 10.1
+
+
+async def test_who_is_sent_away_has_longer_to_come_back(redis: AsyncRedis, prefix: str) -> None:
+    presence = Presence(redis, prefix)
+    await presence.join(a_seat("a", "cancel"))
+    await presence.depart(None, [a_seat("a", "cancel")], gone_s=SENT_AWAY_S)
+    seconds = await due(presence, redis, prefix)
+
+    assert seconds is not None
+    assert SENT_AWAY_S - 2 < seconds <= SENT_AWAY_S + 0.1
+
+
+async def test_a_wish_that_redis_forgot_is_known_by_its_socket(redis: AsyncRedis, prefix: str) -> None:
+    presence = Presence(redis, prefix)
+    await presence.join(a_seat("a", "cancel"))
+    await presence.join(a_seat("b"))
+    await forget(redis, prefix)
+    await presence.depart(None, [a_seat("a", "cancel")])
+    after_leaving = await due(presence, redis, prefix)
+    await presence.renew([], [a_seat("b")])
+    after_the_other_renewed = await due(presence, redis, prefix)
+
+    # Time enough for whoever else has it open to say so.
+    assert after_leaving is not None
+    assert after_leaving > RENEW_S
+    assert after_the_other_renewed is not None
+    assert after_the_other_renewed > 40
+
+
+async def test_a_renewal_after_a_loss_brings_the_wish_back(redis: AsyncRedis, prefix: str) -> None:
+    presence = Presence(redis, prefix)
+    await presence.join(a_seat("a", "cancel"))
+    await forget(redis, prefix)
+    await presence.renew([], [a_seat("a", "cancel")])
+    await presence.depart(None, [a_seat("a", "cancel")])
+    seconds = await due(presence, redis, prefix)
+
+    assert seconds is not None
+    assert 8 < seconds <= 10.1
+
+
+async def test_a_departure_that_redis_did_not_take_is_said_again(redis: AsyncRedis, prefix: str) -> None:
+    cut_off = AsyncRedis(**redis.connection_pool.connection_kwargs | {"port": 1})
+    presence, gateway = Presence(redis, prefix), Presence(cut_off, prefix)
+    await presence.join(a_seat("a", "cancel"))
+    await gateway.depart(None, [a_seat("a", "cancel")])
+    before = await due(presence, redis, prefix)
+    cut_off.connection_pool.connection_kwargs |= redis.connection_pool.connection_kwargs
+    cut_off.connection_pool.reset()  # type: ignore[no-untyped-call]  # redis-py's own
+    await gateway.renew([], [])
+    after = await due(presence, redis, prefix)
+    await cut_off.aclose()
+
+    assert before is not None
+    assert before > 15
+    assert after is not None
+    assert after <= 10.1
 
 
 async def test_coming_back_in_time_takes_it_back(redis: AsyncRedis, prefix: str) -> None:
