@@ -12,7 +12,10 @@ from redis import Redis
 
 from orchestrator.chat import turns
 from orchestrator.control.dispatcher import Dispatcher
+from orchestrator.events import MessageStarted
 from orchestrator.log.keys import Keys
+from orchestrator.log.turn_log import TurnLog
+from orchestrator.log.writer import LogWriter
 from orchestrator.queues import QUEUES
 from orchestrator.store import jobs
 from orchestrator.store.engine import rw
@@ -303,6 +306,30 @@ def test_the_relay_appends_an_ending_whose_winner_died(
     endings = [frame for frame in kit.frames(redis, keys, where) if frame["type"] == "message.completed"]
     assert [frame["data"]["text"] for frame in endings] == ["the answer"]
     assert kit.outbox(turn)[0]["done_at"] is not None
+
+
+def test_the_relay_says_what_is_missing_of_the_text_before_its_ending(
+    dispatcher: Dispatcher, anna: Person, redis: Redis, keys: Keys
+) -> None:
+    where = kit.conversation(anna)
+    turn = kit.released(anna, where)
+    kit.running(turn, "llm")
+    pen = TurnLog(LogWriter(redis, keys), conversation=where, turn=turn, fence=1, cid="c", current_fence=lambda: 1)
+    pen.say(MessageStarted(turn=turn, attempt=1, message="msg_1"))
+    pen.write("the an")
+    pen.flush()
+    kit.end(kit.completed(turn, "the answer"))
+    time.sleep(1.1)
+
+    dispatcher.sweeper.sweep()
+
+    found = [(frame["type"], frame["data"].get("text")) for frame in kit.frames(redis, keys, where)]
+    assert found == [
+        ("message.started", None),
+        ("message.delta", "the an"),
+        ("message.delta", "swer"),
+        ("message.completed", "the answer"),
+    ]
 
 
 def test_an_outbox_row_that_nobody_understands_does_not_hold_up_the_others(
