@@ -21,10 +21,11 @@ from typing import Final
 import httpx
 
 from tests.drill import faults, ledger, options, people, planner, report
-from tests.drill.clients import Client, Crowd, Pace
+from tests.drill.clients import Client, Pace
 from tests.drill.facts import Clock, Facts, Strike
 from tests.drill.faults_kind import Fault
 from tests.drill.judge import judge
+from tests.drill.line import Crowd
 from tests.drill.options import Options
 from tests.drill.people import TENANTS, Login
 from tests.drill.questions import DEADLINE_MS
@@ -93,13 +94,13 @@ async def _drill(world: World, asked: Options, chosen: Sequence[Fault], facts: F
             base_urls=world.base_urls,
             facts=facts,
             clock=clock,
-            pace=Pace(asked.rate, random.Random(rng.random())),
             http=http,
         )
+        pace = Pace(asked.rate, random.Random(rng.random()))
         logins = [Login(name, world.base_urls, http) for name in people.usernames()]
         count = max(len(logins), round(asked.rate * _CLIENTS_PER_RATE))
         clients = [
-            Client(crowd, logins[index % len(logins)], index=index, rng=random.Random(rng.random()))
+            Client(crowd, logins[index % len(logins)], pace, index=index, rng=random.Random(rng.random()))
             for index in range(count)
         ]
         running = [asyncio.create_task(client.run()) for client in clients]

@@ -28,6 +28,7 @@ BREACHES: Final = {
     "after_end": "an event came after its turn's ending",
     "text": "the pieces are not the completed text",
     "answer": "the answer belongs to another question",
+    "copy": "one client id, sent twice at once, made two turns",
     "refused": "a request was refused for good",
     "closed": "a socket was closed for good",
 }
@@ -199,7 +200,10 @@ def _sockets(facts: Facts, verdict: Verdict) -> None:
         for one in facts.closed
         if one.code == 1006
         and not one.own
-        and not any(strike.kind in RUDE for strike in around(facts.strikes, one.at_s, one.at_s))
+        and not any(
+            strike.kind in RUDE and strike.target == f"gateway-{one.server}"
+            for strike in around(facts.strikes, one.at_s, one.at_s)
+        )
     ]
     verdict.counts["sockets lost without a reason"] = len(rude)
     _because(verdict, rude, "a socket ended with 1006 though no gateway was killed or frozen")

@@ -19,6 +19,7 @@ _SHARES: Final[Mapping[Route, tuple[float, str]]] = {
 #: What share of the questions leaves the route to the classifier.
 _CLASSIFIED: Final = 0.4
 _TOLD: Final[Mapping[Told, float]] = {"cancel": 0.04, "deadline": 0.03, "walk_away": 0.02}
+_TWINS: Final = 0.05
 _NUMBER: Final = re.compile(r"drill question (\d+)")
 
 #: Long enough for any recovery, short enough to wait for at the end.
@@ -37,6 +38,8 @@ class Asking:
     deadline_ms: int
     #: Seconds after the acceptance at which it cancels or walks away.
     after_s: float
+    #: It is sent from a second place at the same time, under the same id.
+    twin: bool
 
     def data(self) -> dict[str, Any]:
         """Return the `data` of `chat.send`."""
@@ -59,6 +62,7 @@ def compose(number: int, rng: random.Random, *, may_leave: bool) -> Asking:
         told=told,
         deadline_ms=rng.randrange(1_000, 3_000) if told == "deadline" else DEADLINE_MS,
         after_s=rng.uniform(0.0, 2.5),
+        twin=rng.random() < _TWINS,
     )
 
 

@@ -91,7 +91,8 @@ class View:
             known = self._turns.get(told["id"])
             if known is None:
                 known = self._turns[told["id"]] = _Turn("snapshot", self._now(), self._since_s)
-            known.text, known.attempt = told.get("partial") or "", told["attempt"]
+            # Without one nothing was written yet, or only the completed text will tell what.
+            known.text, known.attempt = told.get("partial"), told["attempt"]
             if told["state"] in STATES.values():
                 self._end(told["id"], known, told["state"], _code(told), "snapshot", told.get("answer") or "")
         for frame in held:
@@ -167,11 +168,10 @@ class View:
             turn.had.add(what)
 
     def _delta(self, turn_id: str, turn: _Turn, data: dict[str, Any]) -> None:
-        if turn.text is None:
-            return
-        if data["index"] > len(turn.text):
-            self._note("text", turn_id, f"a delta at {data['index']}, {len(turn.text)} code points are known")
-        turn.text = turn.text[: data["index"]] + data["text"]
+        known = turn.text or ""
+        if data["index"] > len(known):
+            self._note("text", turn_id, f"a delta at {data['index']}, {len(known)} code points are known")
+        turn.text = known[: data["index"]] + data["text"]
 
     def _end(self, turn_id: str, turn: _Turn, state: str, code: str, by: Any, text: str) -> None:
         assert self.epoch is not None

@@ -300,6 +300,14 @@ def test_a_socket_may_break_with_its_gateway() -> None:
     assert judge(facts).green
 
 
+def test_a_socket_may_not_break_with_another_gateway() -> None:
+    facts = good()
+    facts.strikes.append(Strike("kill9-gateway", "gateway-1", 5.0, 9.0))
+    facts.closed.append(Closed(7.0, 0, 0, 1006, own=False))
+
+    assert not judge(facts).green
+
+
 def killed(*strikes: Strike) -> Facts:
     """Return a drill whose first turn stood still from 1.5 s to 8 s."""
     facts = good(1)
