@@ -76,6 +76,8 @@ class Asked:
     behaviour: Behaviour
     #: Whether the answer went out to its last byte.
     whole: bool = False
+    #: Whether the server has nothing more to do with it: it is answered, or the client left.
+    over: bool = False
 
 
 class FakeServer:
@@ -208,6 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             if not fake.closing.is_set():
                 fake.disconnected.set()
+        finally:
+            asked.over = True
 
     def _refuse(self, behaviour: Behaviour, body: Json) -> bool:
         match behaviour:
