@@ -46,7 +46,7 @@ class Process:
     replicas_setting: str = ""
     #: Seconds between SIGTERM and SIGKILL; a worker's follow from `SWITCHYARD_DRAIN_S`, see `grace_s`.
     stop_grace_s: float = 15.0
-    #: Database connections one replica may hold: read-write pool + Django's own.
+    #: Database connections one replica may hold: read-write pool + Django's own + the heartbeat's.
     connections: int = 2
     #: Started only when this setting is set.
     only_if: str = ""
@@ -69,11 +69,11 @@ QUEUES: Mapping[str, Queue] = {
 PROCESSES: tuple[Process, ...] = (
     Process(name="gateway", role="gateway", replicas_setting="SWITCHYARD_GATEWAYS", stop_grace_s=20, connections=10),
     Process(name="dispatcher", role="dispatcher", connections=4),
-    Process(name="worker-gpu", role="worker", queues=("gpu", "gpu.bulk"), concurrency=32, connections=9),
-    Process(name="worker-sql", role="worker", queues=("sql",), concurrency=8, connections=9),
-    Process(name="worker-rag", role="worker", queues=("rag",), concurrency=8, connections=9),
-    Process(name="worker-llm", role="worker", queues=("llm",), concurrency=16, connections=9),
-    Process(name="worker-jobs", role="worker", queues=("jobs", "batch"), concurrency=4, connections=6),
+    Process(name="worker-gpu", role="worker", queues=("gpu", "gpu.bulk"), concurrency=32, connections=10),
+    Process(name="worker-sql", role="worker", queues=("sql",), concurrency=8, connections=10),
+    Process(name="worker-rag", role="worker", queues=("rag",), concurrency=8, connections=10),
+    Process(name="worker-llm", role="worker", queues=("llm",), concurrency=16, connections=10),
+    Process(name="worker-jobs", role="worker", queues=("jobs", "batch"), concurrency=4, connections=7),
     Process(name="beat", role="beat", connections=2),
     Process(name="flower", role="flower", connections=0),
     Process(name="llm-server", role="llm-server", only_if="SWITCHYARD_LLM_MODEL_DIR", connections=0),

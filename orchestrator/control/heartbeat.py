@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import structlog
 
 from orchestrator.errors import StoreDownError
+from orchestrator.resilience.breaker_local import vital
 from orchestrator.resilience.stop_registry import StopRegistry
 from orchestrator.store import claiming, processes, recovering
-from orchestrator.store.engine import rw
+from orchestrator.store.engine import direct
 
 #: A claim whose answer takes longer to arrive is taken for lost.
 FORGOTTEN_S = 3.0
@@ -57,7 +58,7 @@ class Heartbeat:
         if self._thread.is_alive():
             self._thread.join(timeout=processes.BEAT_S * 2)
         try:
-            processes.gone(rw(), incarnation=self._incarnation)
+            processes.gone(direct(), incarnation=self._incarnation)
         except StoreDownError:
             _logger.info("the row stays; it is dead after a lease")
 
@@ -73,8 +74,14 @@ class Heartbeat:
                 _logger.exception("heartbeat failed")
 
     def _beat(self) -> None:
+        # Over a connection that no stage can hold, and whatever the breaker says: this process' silence would have its
+        # stages taken over, and its next success tells all the others that the database is back.
+        with vital():
+            self._write()
+
+    def _write(self) -> None:
         processes.beat(
-            rw(),
+            direct(),
             incarnation=self._incarnation,
             name=self._name,
             role=self._role,
@@ -87,9 +94,9 @@ class Heartbeat:
 
     def _look_after(self, stops: StopRegistry) -> None:
         names = stops.names()
-        for name in claiming.cancel_requested(rw(), names):
+        for name in claiming.cancel_requested(direct(), names):
             stops.stop(name)
-        forgotten = recovering.hand_back_forgotten(rw(), owner=self._incarnation, known=names, grace_s=FORGOTTEN_S)
+        forgotten = recovering.hand_back_forgotten(direct(), owner=self._incarnation, known=names, grace_s=FORGOTTEN_S)
         if forgotten:
             _logger.warning("handed back what nobody here works on", names=forgotten)
 
@@ -105,12 +112,12 @@ def bury_dead(mine: str) -> int:
     """
     dead = [
         row["incarnation"]
-        for row in processes.of_host(rw(), socket.gethostname())
+        for row in processes.of_host(direct(), socket.gethostname())
         # In a container that was started again, the dead one's number may be mine.
         if row["incarnation"] != mine and (row["pid"] == os.getpid() or not _runs(row["pid"]))
     ]
     for incarnation in dead:
-        processes.gone(rw(), incarnation=incarnation)
+        processes.gone(direct(), incarnation=incarnation)
     return len(dead)
 
 
