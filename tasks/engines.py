@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -11,8 +12,7 @@ from orchestrator.engines.gpu import GpuEngines, configured, load
 from orchestrator.engines.llm import LanguageModel
 from orchestrator.engines.llm_choice import LlmConfig, choose
 from orchestrator.engines.llm_guarded import GuardedModel
-from orchestrator.engines.llm_http import HttpModel
-from orchestrator.engines.llm_http_stream import Timeouts
+from orchestrator.engines.llm_timeouts import Timeouts
 from orchestrator.engines.retriever import Retriever
 from orchestrator.engines.retriever_pg import PgRetriever
 from orchestrator.engines.warehouse import Warehouse
@@ -22,6 +22,9 @@ from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.breaker_registry import Breakers
 from orchestrator.resilience.breaker_states import Policy
 from orchestrator.store.engine import rw
+
+if TYPE_CHECKING:
+    from orchestrator.engines.llm_http import HttpModel
 
 _lock = threading.Lock()
 

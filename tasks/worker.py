@@ -27,6 +27,8 @@ from tasks.drain import Drain
 _logger = structlog.get_logger(__name__)
 #: Queues whose tasks need the models.
 _MODEL_QUEUES = frozenset({"gpu", "gpu.bulk"})
+#: Queues whose tasks may ask the language model: its client is slow to import, so not at the first question.
+_WRITER_QUEUES = frozenset({"llm", "sql"})
 app.steps["worker"].add(Drain)
 
 
@@ -54,6 +56,8 @@ def _begin(sender: str, instance: Any, **_: Any) -> None:
     here = runtime.start(sender.split("@", maxsplit=1)[0])
     if _MODEL_QUEUES & set(queues):
         engines.gpu()
+    if _WRITER_QUEUES & set(queues):
+        engines.llm()
     _Life.heartbeat = Heartbeat(
         incarnation=here.incarnation,
         name=here.worker,

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from orchestrator.engines import llm_serve
 from orchestrator.engines.llm import LanguageModel
 from orchestrator.engines.llm_builtin import BuiltinModel
-from orchestrator.engines.llm_http import HttpModel
-from orchestrator.engines.llm_http_stream import Timeouts
 from orchestrator.engines.llm_routed import RoutedModel
 from orchestrator.engines.llm_scripted import ScriptedModel
+from orchestrator.engines.llm_timeouts import Timeouts
 from orchestrator.events import ROUTES
+
+if TYPE_CHECKING:
+    from orchestrator.engines.llm_http import HttpModel
 
 log = structlog.get_logger(__name__)
 _HTTP_ROUTES: Final = "http_routes="
@@ -40,7 +42,7 @@ class LlmConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-Guard = Callable[[HttpModel], LanguageModel]
+Guard = Callable[["HttpModel"], LanguageModel]
 
 
 def choose(config: LlmConfig, *, guard: Guard = lambda model: model) -> LanguageModel:
@@ -60,21 +62,24 @@ def choose(config: LlmConfig, *, guard: Guard = lambda model: model) -> Language
         return guard(_http(config))
     if config.model_dir:
         # The server is pinned to the very text it was started with. No key: it asks for none.
-        served = HttpModel(
-            base_url=llm_serve.base_url(config.serve_port),
-            model=config.model_dir,
-            # A folder's place is the operator's business alone.
-            name=PurePath(config.model_dir).name,
-            timeouts=config.timeouts,
-        )
-        return guard(served)
+        base_url = llm_serve.base_url(config.serve_port)
+        # A folder's place is the operator's business alone.
+        name = PurePath(config.model_dir).name
+        return guard(_served(base_url, config.model_dir, config.timeouts, name=name))
     if config.base_url:
         log.warning("llm.no_model_named", missing="SWITCHYARD_LLM_MODEL", used="builtin")
     return BuiltinModel(pace_s=config.pace_s)
 
 
 def _http(config: LlmConfig) -> HttpModel:
-    return HttpModel(base_url=config.base_url, model=config.model, api_key=config.api_key, timeouts=config.timeouts)
+    return _served(config.base_url, config.model, config.timeouts, api_key=config.api_key)
+
+
+def _served(base_url: str, model: str, timeouts: Timeouts, *, api_key: str = "", name: str = "") -> HttpModel:
+    # Not above: the client costs every process a second of processor time at its start, and most need none.
+    from orchestrator.engines.llm_http import HttpModel
+
+    return HttpModel(base_url=base_url, model=model, api_key=api_key, name=name, timeouts=timeouts)
 
 
 def _scripted(config: LlmConfig, guard: Guard) -> LanguageModel:

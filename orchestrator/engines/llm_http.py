@@ -11,8 +11,9 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from orchestrator.engines.llm import Language, Material, Piece, Usage
 from orchestrator.engines.llm_http_errors import refused_parameter
-from orchestrator.engines.llm_http_stream import Timeouts, follow
+from orchestrator.engines.llm_http_stream import follow
 from orchestrator.engines.llm_http_wire import http_client
+from orchestrator.engines.llm_timeouts import Timeouts
 from orchestrator.engines.prompts import Prompt, answer_prompt
 from orchestrator.errors import DependencyDownError, EngineError
 from orchestrator.resilience.deadline import Deadline

@@ -13,20 +13,10 @@ from openai.types.chat import ChatCompletionChunk
 
 from orchestrator.engines.llm_http_errors import Failure, translate
 from orchestrator.engines.llm_http_wire import Call, ResponseTooBigError, enter
+from orchestrator.engines.llm_timeouts import Timeouts
 from orchestrator.errors import DeadlineExceededError, SilentError, StoppedError
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long to wait for the server; the turn's deadline bounds them all."""
-
-    connect_s: float = 5.0
-    #: From the request to the first text.
-    first_token_s: float = 15.0
-    #: From one text to the next.
-    next_token_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from orchestrator.engines.llm import Material, Piece
 from orchestrator.engines.llm_fake_server import ANSWER, Behaviour, FakeServer
 from orchestrator.engines.llm_http import MAX_ANSWER_CHARS, HttpModel
 from orchestrator.engines.llm_http_errors import retry_after_ms
-from orchestrator.engines.llm_http_stream import Timeouts
+from orchestrator.engines.llm_timeouts import Timeouts
 from orchestrator.errors import (
     DeadlineExceededError,
     DependencyDownError,
