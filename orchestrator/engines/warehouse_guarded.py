@@ -12,7 +12,7 @@ from orchestrator.resilience.breaker import Breaker, settle
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 
-#: How long the catalogue is kept here: not longer than by the engines themselves, so that asking them means contact.
+#: How long the catalogue is kept here, without asking the breaker.
 _CATALOGUE_S = 300.0
 
 
@@ -39,12 +39,12 @@ class GuardedWarehouse:
             return kept
         permit = self._breaker.enter()
         try:
-            # What the engine remembers is no older than what was kept here: this is a question to the server.
             found = self._warehouse.catalogue()
         except BaseException as exc:
             settle(permit, exc)
             raise
-        permit.ok()
+        # An engine may have shown what it remembers: no word about the server.
+        permit.dropped()
         with self._lock:
             self._catalogue, self._read_at_s = found, time.monotonic()
         return found

@@ -19,7 +19,13 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table
 from orchestrator.engines.warehouse_cells import Rows
-from orchestrator.errors import DeadlineExceededError, DependencyDownError, OrchestratorError, StoppedError
+from orchestrator.errors import (
+    DeadlineExceededError,
+    DependencyDownError,
+    OrchestratorError,
+    SilentError,
+    StoppedError,
+)
 from orchestrator.resilience.bounded import bounded
 from orchestrator.resilience.stop import Stop
 
@@ -78,6 +84,8 @@ class PooledWarehouse(ABC):
         self._lock = threading.Lock()
         self._catalogue: Catalogue | None = None
         self._read_at_s = 0.0
+        #: When the server last said anything, if only that a statement was wrong or ran too long.
+        self._answered_at_s = 0.0
 
     def catalogue(self) -> Catalogue:
         """Return what the role may read; see the port."""
@@ -107,7 +115,8 @@ class PooledWarehouse(ABC):
         """
         if stop.is_set():
             raise StoppedError("sql")
-        until_s, connected = time.monotonic() + limits.timeout_s, threading.Event()
+        began_s, connected = time.monotonic(), threading.Event()
+        until_s = began_s + limits.timeout_s
         try:
             return bounded(
                 lambda inner: self._whole(sql, limits, until_s, connected, inner),
@@ -120,6 +129,10 @@ class PooledWarehouse(ABC):
         except (TimeoutError, StoppedError) as exc:
             if stop.is_set():
                 raise StoppedError("sql") from None
+            if self._answered_at_s < began_s:
+                # Neither its own timeout nor a cancel came back, to nobody: it is frozen or cut off, not busy.
+                message = f"the warehouse said nothing for {limits.timeout_s:g} s"
+                raise SilentError(message, dependency="warehouse", stage="sql") from None
             raise DeadlineExceededError(
                 f"the warehouse gave no answer within {limits.timeout_s:g} s", stage="sql"
             ) from exc
@@ -133,12 +146,20 @@ class PooledWarehouse(ABC):
             raw = connection.driver_connection
             try:
                 with self._ended_by(stop, raw):
-                    return self._run(raw, sql, left, stop)
+                    table = self._run(raw, sql, left, stop)
             except OrchestratorError:
+                self._answered_at_s = time.monotonic()
                 raise
             except Exception as exc:
                 # Every driver has its own tree of errors; what is not understood must still come out without data.
-                raise self._translated(exc, limits, stop) from exc
+                error = self._translated(exc, limits, stop)
+                # After a stop our own end may have hung up; any other error is the server's word.
+                if not isinstance(error, DependencyDownError | StoppedError) or getattr(exc, "pgcode", None):
+                    self._answered_at_s = time.monotonic()
+                raise error from exc
+            else:
+                self._answered_at_s = time.monotonic()
+                return table
             finally:
                 self._give_back(connection, stop)
 

@@ -23,7 +23,7 @@ from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.engines.warehouse import Limits
 from orchestrator.engines.warehouse_sql import PostgresWarehouse, open_warehouse
-from orchestrator.errors import DeadlineExceededError, StoppedError
+from orchestrator.errors import DeadlineExceededError, SilentError, StoppedError
 from orchestrator.resilience.stop import Stop
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -219,7 +219,7 @@ def test_a_server_that_went_silent_holds_up_nobody(url: str, running: Callable[[
 
     proxy.close()
     assert 10 < ticks < 1_000
-    assert [type(end) for end in ends] == [StoppedError if how == "stop" else DeadlineExceededError]
+    assert [type(end) for end in ends] == [StoppedError if how == "stop" else SilentError]
 
 
 @pytest.mark.drill
