@@ -153,7 +153,7 @@ class World:
         if name.startswith("gateway"):
             return _answers(f"{self.base_urls[int(name.rpartition('-')[2])]}/healthz")
         if name.startswith("beat"):  # it has no heartbeat
-            return b"beat runs" in _tail(self.keeper.log_of(name))
+            return b"beat runs" in _read_from(self.keeper.log_of(name), state.log_from)
         try:
             with (
                 contextlib.closing(psycopg2.connect(self.database_url, connect_timeout=2)) as connection,
@@ -294,10 +294,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _tail(path: Path, size_bytes: int = 20_000) -> bytes:
-    try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - size_bytes))
-            return log.read()
-    except OSError:
-        return b""
+def _read_from(path: Path, start: int) -> bytes:
+    with path.open("rb") as log:
+        log.seek(start)
+        return log.read(100_000)

@@ -54,6 +54,8 @@ class State:
     pid: int | None
     frozen: bool
     deaths: int
+    #: Where in its log this start begins.
+    log_from: int
 
     @property
     def alive(self) -> bool:
@@ -73,6 +75,7 @@ class _Kept:
     told: str = ""
     frozen: bool = False
     retired: bool = False
+    log_from: int = 0
 
 
 class Keeper:
@@ -110,7 +113,11 @@ class Keeper:
         with self._lock:
             return {
                 name: State(
-                    name=name, pid=kept.running.pid if kept.running else None, frozen=kept.frozen, deaths=kept.deaths
+                    name=name,
+                    pid=kept.running.pid if kept.running else None,
+                    frozen=kept.frozen,
+                    deaths=kept.deaths,
+                    log_from=kept.log_from,
                 )
                 for name, kept in self._kept.items()
             }
@@ -226,6 +233,7 @@ class Keeper:
     def _spawn(self, kept: _Kept) -> None:
         process = kept.process
         with self.log_of(process.name).open("ab") as log:
+            kept.log_from = log.tell()
             kept.running = subprocess.Popen(
                 spawn_command(process),
                 cwd=process.cwd,
