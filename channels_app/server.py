@@ -43,10 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     from channels_app.asgi import application  # loads Django
     from channels_app.gateway import REPLICA, gateway
     from orchestrator import logs
+    from orchestrator.admin.diagnosis.machine import raise_files_limit
     from orchestrator.admin.diagnosis.start import require_good_start
 
     environment = settings.SWITCHYARD
     logs.configure(f"gateway-{index}")
+    raise_files_limit()
     require_good_start("gateway")
     REPLICA.name = f"{socket.gethostname()}-{os.getpid()}-{index}"
     # Colons separate the parts of an endpoint's description, and IPv6 addresses have some.

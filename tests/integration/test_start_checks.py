@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from redis import Redis
 from deploy.servers import free_port
 from deploy.servers_postgres import PostgresServer
 from deploy.testservers import EmbeddedServers, embedded_servers
-from orchestrator.admin.diagnosis import broker_queues, live, postgres_facts, redis_server, start
+from orchestrator.admin.diagnosis import broker_queues, live, machine, postgres_facts, redis_server, start
 from orchestrator.admin.diagnosis import servers as standing
 from orchestrator.admin.diagnosis.celery_facts import celery_settings
 from orchestrator.admin.diagnosis.findings import EVERY, AwayError
@@ -275,6 +276,17 @@ def test_servers_that_are_away_are_told_and_refuse_nothing(here: pytest.MonkeyPa
 
     assert {"postgres-away", "redis-away"} == {finding.check.id for finding in findings}
     assert start.judge(findings, EVERY, despite=()).refused == ()
+
+
+def test_a_process_may_open_as_many_files_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+    machine.raise_files_limit()
+    raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert raised == min(hard, machine.ENOUGH_FILES)
 
 
 def test_frozen_servers_hold_up_no_start_for_ever(own: EmbeddedServers, here: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,10 @@ def test_a_server_without_the_extension_at_all_is_told_otherwise() -> None:
     assert [finding.remedy for finding in found if finding.level != "ok"] == ["install pgvector on the server"]
 
 
+def test_a_limit_that_the_role_was_given_does_for_one_that_the_pooler_dropped() -> None:
+    assert bad(database(replace(SERVER, statement_ms=30_000), example=True)) == {}
+
+
 def test_a_role_without_a_company_to_make_needs_no_right_to_make_roles() -> None:
     assert bad(database(replace(SERVER, createrole=False), example=False)) == {}
 

@@ -14,7 +14,7 @@ from orchestrator.admin.diagnosis.findings import Check, Finding
 
 CLOCK_S, CLOCK_FAR_S = 2.0, 30.0
 #: Each socket is one; a gateway needs some for itself.
-LEAST_FILES = 4096
+LEAST_FILES, ENOUGH_FILES = 4096, 65_536
 LEAST_FREE_BYTES = 500_000_000
 Version = tuple[int, ...]
 #: From the first version to before the second; as in pyproject.toml, which a test holds it to.
@@ -37,7 +37,7 @@ FILES = Check(
     subject="machine",
     level="warning",
     why="each socket takes a file descriptor: beyond the limit nobody else can connect",
-    remedy="raise it: `ulimit -n 65536`, LimitNOFILE= in a systemd unit, `ulimits` in compose",
+    remedy="raise the hard limit: `ulimit -Hn 65536`, LimitNOFILE= in a systemd unit, `ulimits` in compose",
 )
 SPACE = Check(
     id="disk",
@@ -83,13 +83,21 @@ def clock(ahead_s: Mapping[str, tuple[float, float]]) -> Iterator[Finding]:
 
 def open_files(soft: int) -> Iterator[Finding]:
     """Yield whether a gateway may open enough files; -1 is no limit."""
-    told = f"{'any number of' if soft < 0 else soft} open files for each process"
+    told = f"a gateway may open {'any number of' if soft < 0 else soft} files"
     yield FILES.fine(told) if soft < 0 or soft >= LEAST_FILES else FILES.found(told)
 
 
 def files_limit() -> int:
-    """Return this process' soft limit of open files."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    """Return how many files a gateway may open, which raises its own limit to that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+    return soft if soft == resource.RLIM_INFINITY else max(soft, most)
+
+
+def raise_files_limit() -> None:
+    """Let this process open as many files as the system allows it, and no fewer than before."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_limit(), hard))
 
 
 def disk(free: Mapping[str, int]) -> Iterator[Finding]:

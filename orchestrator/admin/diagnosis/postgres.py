@@ -10,6 +10,8 @@ from orchestrator.admin.diagnosis.postgres_facts import STATEMENT_LIMIT_MS, Serv
 LEAST_POSTGRES = 15
 #: Pools leave connections at rest for seconds; below this a role's limit cuts them all the time.
 LEAST_IDLE_MS = 60_000
+#: What a role's own limit may be where a pooler drops ours.
+MOST_STATEMENT_MS = 60_000
 
 AWAY = Check(
     id="postgres-away",
@@ -126,8 +128,10 @@ def database(server: Server, *, example: bool) -> Iterator[Finding]:
         yield MAY_NOT_CREATE.found("the role may not create roles, which the example company's readers need")
     if 0 < server.idle_session_ms < LEAST_IDLE_MS:
         yield IDLE.found(f"idle_session_timeout is {server.idle_session_ms / 1000:g} s for the role {server.role}")
-    if server.statement_ms != STATEMENT_LIMIT_MS:
-        yield LIMITS.found(f"asked for a statement_timeout of {STATEMENT_LIMIT_MS} ms, got {server.statement_ms} ms")
+    if not 0 < server.statement_ms <= MOST_STATEMENT_MS:
+        yield LIMITS.found(
+            f"asked for a statement_timeout of {STATEMENT_LIMIT_MS} ms, got {server.statement_ms or 'none'}"
+        )
 
 
 def _durability(server: Server) -> Iterator[Finding]:
