@@ -61,7 +61,7 @@ class DeadLetterPage(ReadOnlyAdmin):
     fieldsets: ClassVar = (
         (None, {"fields": ("cause", "code", "hop", "shown_state", "became")}),
         ("What happened", {"fields": ("happened",)}),
-        ("Of", {"fields": ("question", "asked_by", "tenant", "created_at", "replayed_at")}),
+        ("Whose", {"fields": ("question", "asked_by", "tenant", "created_at", "replayed_at")}),
     )
 
     @display(description="state", label=_TONES)
@@ -89,7 +89,8 @@ class DeadLetterPage(ReadOnlyAdmin):
     @display(description="history")
     def happened(self, letter: DeadLetter) -> SafeString:
         """Return every stage of every attempt, as bars and in words."""
-        turn, history = letter.turn, [dead_letters.happened(entry) for entry in letter.history]
+        turn = letter.turn
+        history = [dead_letters.happened(entry, given_up_at=letter.created_at) for entry in letter.history]
         ended = turn.ended_at or letter.created_at
         return render_to_string(
             "switchyard_admin/letter_history.html",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from orchestrator.admin.access import ReadOnlyAdmin
+from orchestrator.admin.access import ReadOnlyAdmin, person
 from orchestrator.control.models import OutboxRow, ProcessRow
 from orchestrator.store.processes import DEAD_AFTER_S
 
@@ -41,8 +44,21 @@ class OutboxPage(ReadOnlyAdmin):
     search_fields = ("key",)
     ordering = ("-id",)
     show_full_result_count = False
+    actions: ClassVar = ["try_again"]
 
-    @display(description="state", label={"done": "success", "open": "warning"})
+    @display(description="state", label={"done": "success", "open": "warning", "not understood": "danger"})
     def shown_state(self, row: OutboxRow) -> str:
-        """Return whether it has left."""
-        return "done" if row.done_at is not None else "open"
+        """Return whether it has left; only what this version can't read is put off and counts attempts."""
+        if row.done_at is not None:
+            return "done"
+        return "not understood" if row.attempts else "open"
+
+    @action(description="Try the chosen rows again now", permissions=["change_machinery"])
+    def try_again(self, request: HttpRequest, rows: QuerySet[OutboxRow]) -> None:
+        """Have the relay look again within seconds, once a version runs that understands them."""
+        begun = rows.filter(done_at__isnull=True).update(next_at=timezone.now())
+        self.message_user(request, f"{begun} will be tried again.", messages.SUCCESS)
+
+    def has_change_machinery_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person is a superuser."""
+        return person(request).is_superuser

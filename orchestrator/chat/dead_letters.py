@@ -24,6 +24,8 @@ from orchestrator.store.engine import ro, rw
 from orchestrator.store.rows import Row, transaction
 
 PAGE_MOST = 200
+#: What the ending makes of a stage that is open.
+_AS_CLOSED: Mapping[str, str] = {"running": "failed", "waiting": "skipped", "dispatched": "skipped"}
 _logger = structlog.get_logger(__name__)
 
 
@@ -124,20 +126,26 @@ def read(letter: int) -> Opened:
     row = store.one(ro(), letter)
     if row is None:
         raise NotFoundError(f"no dead letter {letter}")
-    history = tuple(happened(entry) for entry in row["history"])
+    history = tuple(happened(entry, given_up_at=row["created_at"]) for entry in row["history"])
     return Opened(letter=_letter(row), text=row["text"], cid=row["cid"], asked_at=row["asked_at"], history=history)
 
 
-def happened(entry: Mapping[str, Any]) -> Happened:
-    """Return one entry of a letter's history."""
+def happened(entry: Mapping[str, Any], *, given_up_at: datetime) -> Happened:
+    """Return one entry of a letter's history.
+
+    It is written in the very statement that closes the stages, so it shows what was still open as open: this tells
+    how that ended.
+    """
+    outcome = str(entry.get("outcome", ""))
+    ended_at = _moment(entry.get("ended_at")) or (given_up_at if outcome == "running" else None)
     return Happened(
         hop=str(entry.get("hop", "")),
         attempt=int(entry.get("attempt", 1)),
-        outcome=str(entry.get("outcome", "")),
+        outcome=_AS_CLOSED.get(outcome, outcome),
         worker=str(entry.get("worker") or ""),
         ready_at=_moment(entry.get("ready_at")),
         started_at=_moment(entry.get("started_at")),
-        ended_at=_moment(entry.get("ended_at")),
+        ended_at=ended_at,
         summary=str(entry.get("summary") or ""),
     )
 

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from deploy.testservers import EmbeddedServers
+from orchestrator import ids
 from orchestrator.chat.models import Conversation, DeadLetter, Turn
+from orchestrator.control.models import OutboxRow
 from orchestrator.tenants.models import Tenant
 from tests.integration.test_admin import a_tenant, a_turn, a_user, signed_in
 
@@ -166,3 +170,19 @@ def test_a_replay_needs_the_pages_token(tenant: Tenant) -> None:
 
     assert answered.status_code == 403
     assert replays_of(letter) == []
+
+
+def test_an_outbox_row_that_was_not_understood_is_seen_and_tried_again(tenant: Tenant) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    row = OutboxRow.objects.create(
+        kind="ending", key=ids.new_id("trn"), body={"from": "the future"}, attempts=3, next_at=later
+    )
+    page, root = reverse("admin:control_outboxrow_changelist"), a_user(tenant, is_staff=True, is_superuser=True)
+    client = signed_in(root)
+
+    listed = said(client, page + f"?q={row.key}")
+    client.post(page, {"action": "try_again", "_selected_action": [row.pk]})
+
+    row.refresh_from_db()
+    assert "not understood" in listed.lower()
+    assert row.next_at < later

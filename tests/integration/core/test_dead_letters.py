@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from orchestrator.chat import dead_letters
+from orchestrator.chat import dead_letters, ending
 from orchestrator.chat.dead_letters import Replayed, Wanted
 from orchestrator.chat.models import Conversation, DeadLetter
 from orchestrator.errors import ConflictError, NotFoundError
@@ -75,6 +75,22 @@ def test_a_letter_tells_every_stage_of_every_attempt(anna: Person) -> None:
         ("llm", attempt, "lost", "worker-llm") for attempt in (1, 2, 3)
     ]
     assert opened.history[1].started_at == datetime(2026, 11, 20, 3, 2, 0, 500_000, UTC)
+
+
+def test_a_letter_of_a_turn_that_was_given_up_tells_how_its_open_stages_ended(anna: Person) -> None:
+    turn = kit.released(anna, route="sql")
+    kit.running(turn, "sql")
+    event = kit.failed(turn)
+    aside = ending.Aside(hop="sql", cause="the warehouse went away")
+    ending.commit(event, fence=1, conversation=kit.turn_row(turn)["conversation_id"], cid="cid_test", aside=aside)
+
+    (found,) = dead_letters.page(Wanted(tenant=anna.tenant))
+    opened = dead_letters.read(found.letter)
+
+    assert (found.turn, found.hop, found.code, found.cause) == (turn, "sql", event.code, aside.cause)
+    assert [(one.hop, one.outcome) for one in opened.history] == [("sql", "failed"), ("llm", "skipped")]
+    assert opened.history[0].worker == "worker inc_a"
+    assert opened.history[0].ended_at == found.created_at
 
 
 def test_a_replay_is_the_same_question_of_the_same_person_as_a_new_turn(anna: Person) -> None:
