@@ -24,6 +24,7 @@ from channels_app.delivery import Hub
 from channels_app.executor import Executor
 from channels_app.presence import RENEW_S, Presence
 from orchestrator.errors import OrchestratorError
+from orchestrator.log.clients import async_guarded
 from orchestrator.log.keys import Keys
 from orchestrator.log.reader import LogReader
 from orchestrator.resilience.rate_limit import RateLimiter
@@ -197,7 +198,7 @@ def _client(url: str) -> Redis:
         socket_keepalive=True,
         health_check_interval=30,
     )
-    return Redis.from_pool(pool)
+    return async_guarded(pool)
 
 
 _current: dict[asyncio.AbstractEventLoop, Gateway] = {}

@@ -125,8 +125,8 @@ def _permit(breaker: LocalBreaker) -> Permit:
 
 def _settle(permit: Permit, error: BaseException) -> None:
     match error:
-        case MaxConnectionsError():
-            # Our own pool, which says nothing about the server.
+        case MaxConnectionsError() | RedisConnectionError(args=("No connection available.",)):
+            # Our own pool, which says nothing about the server. The one that waits has no class for it.
             permit.dropped()
         case RedisConnectionError() | RedisTimeoutError() | OSError():
             permit.failed()
