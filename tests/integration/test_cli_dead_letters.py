@@ -151,6 +151,15 @@ def test_what_is_asked_wrongly_is_answered_plainly(arguments: tuple[str, ...], s
     assert "Traceback" not in done.stderr
 
 
+def test_a_redis_that_is_away_holds_up_no_replay(tenant: Tenant) -> None:
+    letter = a_letter(tenant)
+
+    done = dead("replay", str(letter.pk), environ={"REDIS_URL": "redis://127.0.0.1:1/0"})
+
+    assert done.returncode == 0, done.stderr
+    assert len(replays_of(letter)) == 1
+
+
 def test_a_database_that_is_away_is_one_plain_line() -> None:
     done = dead("list", environ={"DATABASE_URL": "postgresql://u:secret-word@127.0.0.1:1/x"})
 
