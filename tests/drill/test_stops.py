@@ -14,7 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from orchestrator.chat.wake import signal_cancel
 from orchestrator.engines.llm_fake_server import Behaviour, FakeServer
-from tests.drill.scene import QUESTIONS, Scene, set_scene, told_once
+from tests.drill.scene import QUESTIONS, Scene, give_policy, set_scene, told_once
 from tests.integration.core import kit
 from tests.integration.core.workers import Desk, until
 
@@ -56,7 +56,7 @@ def bottom(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDb
     ):
         anna = kit.person()
         scene.give_warehouse(anna)
-        scene.give_policy(anna)
+        give_policy(anna)
         scene.start("dispatcher-0", "worker-gpu-0", "worker-sql-0", "worker-rag-0", "worker-llm-0")
         yield Bottom(scene=scene, writer=writer, desk=scene.desks(anna, 1)[0])
 
