@@ -15,7 +15,7 @@ STORM_S: Final = 95.0
 #: Before the first storm.
 CALM_S: Final = 12.0
 #: Between two strikes of a storm, on average.
-GAP_S: Final = 3.4
+GAP_S: Final = 1.6
 #: A drill this short strikes the small selection below, once.
 SHORT_MINUTES: Final = 2.0
 #: Kind and target of a short drill, in the order of their strikes; an empty target is left to chance.
