@@ -50,11 +50,19 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if asked.sum:
         whole = report.add_up([report.read(path) for path in asked.sum])
-        print(report.page(whole), end="")
+        _say(report.page(whole))
         return 0 if whole.verdict.green else 1
     # Told to stop, it ends its world in order all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="switchyard-drill-"))
+    try:
+        return _run(asked, chosen, folder)
+    except KeyboardInterrupt:
+        _say(f"Stopped: no verdict. What was written lies in {folder}")
+        return 130
+
+
+def _run(asked: Options, chosen: Sequence[Fault], folder: Path) -> int:
     began_s = time.monotonic()
     facts = Facts(
         seed=asked.seed,

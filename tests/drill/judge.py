@@ -44,6 +44,8 @@ class Verdict:
     #: Strikes by kind, and those that could not be done.
     faults: dict[str, int] = field(default_factory=dict)
     not_done: dict[str, int] = field(default_factory=dict)
+    #: Kinds that were wanted and did not come about.
+    never_struck: list[str] = field(default_factory=list)
     breaches: dict[str, int] = field(default_factory=dict)
     #: Endings by state and code.
     fates: dict[str, int] = field(default_factory=dict)
@@ -78,8 +80,7 @@ def judge(facts: Facts) -> Verdict:
 def _count_faults(facts: Facts, verdict: Verdict) -> None:
     verdict.faults = dict(Counter(strike.kind for strike in facts.strikes if not strike.failed))
     verdict.not_done = dict(Counter(strike.kind for strike in facts.strikes if strike.failed))
-    if missing := [kind for kind in facts.wanted if kind not in verdict.faults]:
-        verdict.missed_aims.append(f"faults that never struck: {', '.join(missing)}")
+    verdict.never_struck = [kind for kind in facts.wanted if kind not in verdict.faults]
     stayed = [f"{strike.failed} ({strike.started_s:.1f} s)" for strike in facts.strikes if STAYED in strike.failed]
     _because(verdict, stayed, "a process that was told to leave outlived its grace")
 

@@ -17,7 +17,7 @@ KILL: Final = "kill9-worker"
 FLUSH: Final = "flushall"
 
 AFTER_KILL: Final = "a worker killed in the middle of a stage, to the turn's next event"
-AFTER_KILL_ALONE: Final = "the same, nothing else striking"
+AFTER_KILL_ALONE: Final = "a worker killed likewise, nothing else striking"
 AFTER_FLUSH: Final = "FLUSHALL, to the last turn in flight moving again"
 AFTER_FLUSH_ALONE: Final = "FLUSHALL likewise, nothing else striking"
 UNDISTURBED: Final = "an undisturbed turn, accepted to ended"

@@ -84,6 +84,8 @@ def add_up(reports: Sequence[Report]) -> Report:
             whole.undisturbed_causes.setdefault(cause, []).extend(turns)
         for name, values in verdict.times.items():
             whole.times.setdefault(name, []).extend(values)
+    never = {kind for report in reports for kind in report.verdict.never_struck}
+    whole.never_struck = sorted(never - whole.faults.keys())
     whole.missed_aims += _short_of(whole)
     undisturbed, good = whole.counts.get("undisturbed", 0), whole.counts.get("undisturbed and completed", 0)
     if good < COMPLETED_SHARE * undisturbed:
@@ -99,7 +101,8 @@ def add_up(reports: Sequence[Report]) -> Report:
 
 
 def _short_of(whole: Verdict) -> list[str]:
-    few = [f"{kind} {count}" for kind, count in sorted(whole.faults.items()) if count < STRIKES_AIM]
+    kinds = sorted({*whole.faults, *whole.never_struck})
+    few = [f"{kind} {whole.faults.get(kind, 0)}" for kind in kinds if whole.faults.get(kind, 0) < STRIKES_AIM]
     found = [f"faults that struck less than {STRIKES_AIM} times: {', '.join(few)}"] if few else []
     for name, aim in (("accepted", ACCEPTED_AIM), ("undisturbed", UNDISTURBED_AIM)):
         if whole.counts.get(name, 0) < aim:
@@ -129,6 +132,7 @@ def page(report: Report) -> str:
         lines += _bullets([f"{cause}: {_some(turns)}" for cause, turns in verdict.undisturbed_causes.items()])
     lines += ["", "Faults", *(_table(verdict.faults) or ["  none"])]
     lines += _table({f"{kind}, not done": count for kind, count in verdict.not_done.items()})
+    lines += [f"  never struck: {', '.join(verdict.never_struck)}"] if verdict.never_struck else []
     if verdict.times:
         lines += ["", f"{'Seconds':<72}{'times':>7}{'p50':>7}{'p95':>7}{'max':>7}"]
         lines += [_spread(name, values) for name, values in verdict.times.items()]
