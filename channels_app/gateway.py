@@ -28,6 +28,7 @@ from orchestrator.log.clients import async_guarded
 from orchestrator.log.keys import Keys
 from orchestrator.log.reader import LogReader
 from orchestrator.resilience.rate_limit import RateLimiter
+from orchestrator.store.watching import watch_orm
 from orchestrator.tenants import revocations
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Gateway:
 
     def start(self) -> None:
         """Begin to listen, tick and look after leases; called inside the event loop."""
+        watch_orm()
         self.hub.listen(revocations.channel(self.keys.prefix), self._on_revoked)
         self.hub.after_connecting(lambda: self.spawn(self._ask_revoked()))
         self.hub.after_connecting(self._claim_leases)

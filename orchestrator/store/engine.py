@@ -15,6 +15,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from orchestrator.store.watching import WatchedConnection
+
 #: An escaped null character, and no escaped backslash before the same letters.
 _NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 #: After so long a rest a connection is asked whether it lives: a firewall may have dropped it without a word.
@@ -70,6 +72,7 @@ def _engine(name: str, url: str, size: int) -> Engine:
                 json_serializer=_dump,
                 json_deserializer=orjson.loads,
                 connect_args={
+                    "connection_factory": WatchedConnection,
                     "connect_timeout": 5,
                     "application_name": f"switchyard-{name}",
                     "options": "-c statement_timeout=15000 -c lock_timeout=5000",

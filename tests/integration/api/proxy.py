@@ -1,4 +1,4 @@
-"""A TCP proxy that a test can cut, as a router that forgets its connections does."""
+"""A TCP proxy that a test can cut, hold and refuse through, as networks do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         #: How many connections came.
         self.accepted = 0
+        #: New connections are ended as they come.
+        self.refusing = False
+        #: Set while what clients say is passed on, and what the server says; both keep what they hold back.
+        self.requests, self.answers = threading.Event(), threading.Event()
+        self.requests.set()
+        self.answers.set()
+        self._lost: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -31,6 +38,10 @@ class Proxy:
                     end.shutdown(socket.SHUT_RDWR)
         self._pairs.clear()
 
+    def lose(self) -> None:
+        """Swallow, from now on, whatever comes over the connections there are, without ending them; new ones work."""
+        self._lost.update(end for pair in self._pairs for end in pair)
+
     def close(self) -> None:
         """End for good."""
         self._listener.close()
@@ -40,19 +51,23 @@ class Proxy:
         while True:
             try:
                 near, _ = self._listener.accept()
+                if self.refusing:
+                    near.close()
+                    continue
                 far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
             except OSError:
                 return
             far.settimeout(None)
             self.accepted += 1
             self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for source, sink, gate in ((near, far, self.requests), (far, near, self.answers)):
+                threading.Thread(target=self._pump, args=(source, sink, gate), daemon=True).start()
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
         with suppress(OSError):
             while chunk := source.recv(65_536):
-                sink.sendall(chunk)
+                gate.wait()
+                if source not in self._lost:
+                    sink.sendall(chunk)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
