@@ -338,7 +338,7 @@ class Environment(BaseSettings):
         description="How long it is left alone at first; longer each time that the probe after it fails.",
     )
     breaker_cool_most_s: float = Field(
-        30.0,
+        10.0,
         ge=0.1,
         le=3_600,
         validation_alias=_env("SWITCHYARD_BREAKER_COOL_MOST_S"),

@@ -36,7 +36,7 @@ class Policy:
     window_ms: int = 30_000
     #: The first cool-down, and the longest.
     cool_ms: int = 2_000
-    cool_most_ms: int = 30_000
+    cool_most_ms: int = 10_000
     #: A probe that said nothing for so long has died with its process.
     probe_ms: int = 20_000
     #: Any answer closes it: for stores, of which one answer says that they are back.
