@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+from collections.abc import Callable
 from typing import Final
 
 from redis import Redis
@@ -58,11 +59,10 @@ async def flushall(world: World, planned: Planned, rng: random.Random) -> None:
     await asyncio.to_thread(empty)
 
 
-async def _after(world: World, pause_s: float, start: object) -> None:
+async def _after(world: World, pause_s: float, start: Callable[[], None]) -> None:
     try:
         await asyncio.sleep(pause_s)
     finally:
-        assert callable(start)
         await world.by_hand("redis", start)
 
 

@@ -152,8 +152,6 @@ class World:
             return self.llm.answers()
         if name.startswith("gateway"):
             return _answers(f"{self.base_urls[int(name.rpartition('-')[2])]}/healthz")
-        if name.startswith("beat"):  # it has no heartbeat
-            return b"beat runs" in _read_from(self.keeper.log_of(name), state.log_from)
         try:
             with (
                 contextlib.closing(psycopg2.connect(self.database_url, connect_timeout=2)) as connection,
@@ -292,9 +290,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=3).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _read_from(path: Path, start: int) -> bytes:
-    with path.open("rb") as log:
-        log.seek(start)
-        return log.read(100_000)

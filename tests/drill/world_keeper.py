@@ -54,8 +54,6 @@ class State:
     pid: int | None
     frozen: bool
     deaths: int
-    #: Where in its log this start begins.
-    log_from: int
 
     @property
     def alive(self) -> bool:
@@ -75,7 +73,6 @@ class _Kept:
     told: str = ""
     frozen: bool = False
     retired: bool = False
-    log_from: int = 0
 
 
 class Keeper:
@@ -117,7 +114,6 @@ class Keeper:
                     pid=kept.running.pid if kept.running else None,
                     frozen=kept.frozen,
                     deaths=kept.deaths,
-                    log_from=kept.log_from,
                 )
                 for name, kept in self._kept.items()
             }
@@ -233,7 +229,6 @@ class Keeper:
     def _spawn(self, kept: _Kept) -> None:
         process = kept.process
         with self.log_of(process.name).open("ab") as log:
-            kept.log_from = log.tell()
             kept.running = subprocess.Popen(
                 spawn_command(process),
                 cwd=process.cwd,
