@@ -21,7 +21,7 @@ from orchestrator.control.cancel_listener import CancelListener
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.pipeline import runtime
 from orchestrator.store import engine as store
-from tasks import engines
+from tasks import broker_redis, engines
 from tasks.drain import Drain
 
 _logger = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ class _Life:
 @celeryd_init.connect
 def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what they like
     logs.configure(sender.split("@", maxsplit=1)[0])
+    broker_redis.outlive_garbage()
     # One line a task comes from our own stages, with the turn; Celery's would double it.
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     # A message put back by a worker that drains is a warning with a traceback to it.

@@ -110,24 +110,6 @@ class Scene:
         reader = warehouse.build(server.superuser_url)
         warehouse.connect_tenant(Tenant.objects.get(pk=who.tenant), reader.url("127.0.0.1", server.port))
 
-    def give_policy(self, who: Person) -> None:
-        """Give a person's tenant one indexed document."""
-        made = Document.objects.create(
-            tenant_id=who.tenant,
-            title="Policy",
-            filename="policy.md",
-            mime="text/markdown",
-            size_bytes=len(POLICY),
-            digest=hashlib.sha256(POLICY.encode()).digest(),
-            language="en",
-            state="indexed",
-            chunks=1,
-        )
-        embedder = ScriptedEmbedder()
-        piece = Chunk(n=0, heading="Policy", text=POLICY, start=0, end=len(POLICY))
-        vectors = np.asarray(embedder.embed([POLICY]))
-        PgRetriever(rw()).index(who.tenant, made.pk, [piece], vectors, model=embedder.name, language="en")
-
 
 @contextmanager
 def set_scene(folder: Path, **environ: str) -> Iterator[Scene]:
@@ -160,3 +142,22 @@ def told_once(desk: Desk, turn: str) -> dict[str, Any]:
     assert [frame["data"]["text"] for frame in endings] == [row["answer"]]
     assert desk.text(turn) == row["answer"]
     return row
+
+
+def give_policy(who: Person) -> None:
+    """Give a person's tenant one indexed document."""
+    made = Document.objects.create(
+        tenant_id=who.tenant,
+        title="Policy",
+        filename="policy.md",
+        mime="text/markdown",
+        size_bytes=len(POLICY),
+        digest=hashlib.sha256(POLICY.encode()).digest(),
+        language="en",
+        state="indexed",
+        chunks=1,
+    )
+    embedder = ScriptedEmbedder()
+    piece = Chunk(n=0, heading="Policy", text=POLICY, start=0, end=len(POLICY))
+    vectors = np.asarray(embedder.embed([POLICY]))
+    PgRetriever(rw()).index(who.tenant, made.pk, [piece], vectors, model=embedder.name, language="en")
