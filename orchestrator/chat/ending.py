@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.events import Event, MessageCompleted, TurnCancelled, TurnFailed
 from orchestrator.store import claiming
@@ -19,6 +19,8 @@ class Aside:
 
     hop: str
     cause: str
+    #: How the hop ended that was running.
+    outcome: Literal["failed", "lost"] = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def commit(
             cancelled = isinstance(event, TurnCancelled)
             values |= {
                 "state": "cancelled" if cancelled else "failed",
-                "stage_state": "stopped" if cancelled else "failed",
+                "stage_state": "stopped" if cancelled else aside.outcome if aside else "failed",
                 "code": event.code,
                 "error_message": event.message,
                 "retryable": event.retryable,

@@ -119,7 +119,7 @@ def _set_aside(writer: LogWriter, row: Row) -> None:
         conversation=row["conversation"],
         cid=row["cid"],
         summary="lost",
-        aside=ending.Aside(hop=row["hop"], cause=str(error)),
+        aside=ending.Aside(hop=row["hop"], cause=str(error), outcome="lost"),
     )
     if ended:
         _logger.error("turn set aside", turn=row["turn"], hop=row["hop"], cid=row["cid"])

@@ -139,9 +139,13 @@ WITH ended AS (
 ), aside AS (
   INSERT INTO switchyard_dead_letter (tenant_id, turn_id, hop, code, cause, history)
   SELECT ended.tenant_id, ended.id, :hop, :code, :cause,
+         -- As `closed` leaves them: this reads what was before it.
          (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                   'hop', h.hop, 'attempt', h.fence, 'outcome', h.state, 'worker', h.worker, 'summary', h.summary,
-                   'ready_at', h.ready_at, 'started_at', h.started_at, 'ended_at', h.ended_at)
+                   'hop', h.hop, 'attempt', h.fence, 'worker', h.worker,
+                   'outcome', CASE WHEN h.state = 'running' THEN :stage_state
+                                   WHEN h.state IN ('waiting', 'dispatched') THEN 'skipped' ELSE h.state END,
+                   'summary', CASE WHEN h.state = 'running' THEN :summary ELSE h.summary END,
+                   'ready_at', h.ready_at, 'started_at', h.started_at, 'ended_at', coalesce(h.ended_at, now()))
                    ORDER BY h.fence, h.place), '[]'::jsonb)
           FROM switchyard_stage h WHERE h.turn_id = ended.id)
   FROM ended WHERE CAST(:cause AS text) IS NOT NULL
