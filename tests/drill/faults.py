@@ -91,16 +91,6 @@ class _Playing:
         self._told(Strike(self._planned.kind, self._planned.target, started_s, self._clock.now(), failed))
 
 
-async def strike_once(world: World, name: str, rng: random.Random, *, clock: Clock, target: str = "") -> Strike:
-    """Strike one fault now, at `target` or at one of its targets by chance, and return its window."""
-    kind = _BY_NAME[name].kind
-    target = target or rng.choice(kind.targets)
-    planned = Planned(at_s=0, kind=name, target=target, lasts_s=rng.uniform(*kind.lasts_s), holds=kind.holds(target))
-    started_s = clock.now()
-    await _BY_NAME[name].strike(world, planned, rng)
-    return Strike(name, target, started_s, clock.now())
-
-
 def kinds(faults: Sequence[Fault]) -> list[str]:
     """Return the names of faults, in the table's order."""
     return [fault.kind.name for fault in faults]

@@ -95,12 +95,10 @@ async def rolling_restart(world: World, planned: Planned, rng: random.Random) ->
     """
     late = []
     for name in planned.target.split("+"):
-        pid = await _once_running(world, name)
+        await _once_running(world, name)
+        deaths = world.processes[name].deaths
         world.keeper.terminate(name)
-        left = await asyncio.to_thread(
-            world.keeper.wait_for, name, lambda state, pid=pid: state.pid != pid, world.keeper.grace_s(name)
-        )
-        if not left:
+        if not await asyncio.to_thread(world.keeper.wait_for_death, name, deaths, world.keeper.grace_s(name)):
             late.append(name)
             world.keeper.kill(name)
         await _until_serving(world, name, 30)

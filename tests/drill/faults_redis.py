@@ -21,7 +21,7 @@ async def client_kill(world: World, planned: Planned, rng: random.Random) -> Non
     def kill() -> None:
         with Redis.from_url(world.redis_url, socket_timeout=5) as client:
             for kind in ("pubsub", "normal"):
-                client.client_kill_filter(_type=kind, skipme=True)  # type: ignore[no-untyped-call]  # redis-py's
+                client.client_kill_filter(_type=kind, skipme=True)
 
     await asyncio.to_thread(kill)
 

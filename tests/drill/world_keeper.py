@@ -159,6 +159,10 @@ class Keeper:
             time.sleep(_LOOK_S)
         return False
 
+    def wait_for_death(self, name: str, deaths: int, limit_s: float) -> bool:
+        """Wait until a process has died more than `deaths` times and return whether it did."""
+        return self.wait_for(name, lambda state: state.deaths > deaths, limit_s)
+
     def fill_disk(self, *, full: bool) -> None:
         """Let no process write to its log any more, nor those that are started meanwhile; or let them again."""
         with self._lock:
