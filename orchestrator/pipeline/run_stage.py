@@ -21,7 +21,6 @@ from orchestrator.errors import (
 from orchestrator.events import Event, StageStarted, TurnCancelled, TurnFailed
 from orchestrator.log.turn_log import LostTurnError, TurnLog
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.retrying import REACHED
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.publish import HopMessage
 from orchestrator.resilience.deadline import Deadline
@@ -56,23 +55,24 @@ def run_stage(
     Raises:
         StoreDownError: PostgreSQL did not answer the claim for `CLAIM_S`; nothing was done.
     """
-    row = until_answered(
-        lambda: claiming.claim(
-            rw(),
-            turn=turn,
-            fence=fence,
-            hop=hop,
-            dispatch_no=dispatch_no,
-            owner=runtime.incarnation,
-            worker=runtime.worker,
-        ),
-        limit_s=CLAIM_S,
-    )
-    if row is None or row["stage"] is None:
-        # A repeated message, an old number, or a turn that has ended: somebody else has it or nobody needs it.
-        _logger.info("claim refused", dispatch_no=dispatch_no, state=row["state"] if row else "absent")
-        return None
+    # Before the claim: a stop that comes right after it must find somebody who hears it.
     with runtime.stops.running(turn) as stop:
+        row = until_answered(
+            lambda: claiming.claim(
+                rw(),
+                turn=turn,
+                fence=fence,
+                hop=hop,
+                dispatch_no=dispatch_no,
+                owner=runtime.incarnation,
+                worker=runtime.worker,
+            ),
+            limit_s=CLAIM_S,
+        )
+        if row is None or row["stage"] is None:
+            # A repeated message, an old number, or a turn that has ended: somebody else has it or nobody needs it.
+            _logger.info("claim refused", dispatch_no=dispatch_no, state=row["state"] if row else "absent")
+            return None
         context = Context(
             runtime=runtime,
             hop=hop,
@@ -105,7 +105,7 @@ def _guarded(context: Context, body: Body) -> Sequence[HopMessage] | None:
             )
         )
         if context.stop.is_set():
-            raise StoppedError(REACHED[context.hop])
+            raise StoppedError("queued")  # nothing has begun yet
         context.deadline.require(LEAST_S[context.hop], stage=context.stage)
         rest = body(context)
     except LostTurnError as exc:
