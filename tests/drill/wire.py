@@ -91,8 +91,9 @@ class View:
             known = self._turns.get(told["id"])
             if known is None:
                 known = self._turns[told["id"]] = _Turn("snapshot", self._now(), self._since_s)
-            # Without one nothing was written yet, or only the completed text will tell what.
-            known.text, known.attempt = told.get("partial"), told["attempt"]
+            # The row may have the answer while the log's last pieces are still to come; without either, nothing was
+            # written yet, or only the completed text will tell what.
+            known.text, known.attempt = told.get("answer", told.get("partial")), told["attempt"]
             if told["state"] in STATES.values():
                 self._end(told["id"], known, told["state"], _code(told), "snapshot", told.get("answer") or "")
         for frame in held:

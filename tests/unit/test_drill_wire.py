@@ -180,6 +180,15 @@ def test_a_snapshot_takes_the_place_of_what_it_tells() -> None:
     assert wire.view.ended["t1"].text == "one"
 
 
+def test_pieces_that_come_after_the_snapshot_has_the_answer_are_no_breach() -> None:
+    whole = {"id": "t1", "state": "completed", "attempt": 1, "answer": "one"}
+
+    wire = Wire().send(*GOOD[:6]).renew("e2", 1)
+    wire.snapshot("e2", 1, whole).send(*GOOD[8:], epoch="e2")
+
+    assert wire.kinds == []
+
+
 def test_a_snapshot_of_another_epoch_is_asked_for_again() -> None:
     wire = Wire().renew("e2", 0)
 
