@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 
 import structlog
@@ -16,6 +18,10 @@ LOCK = 7_219_334_501
 TOUCH_S = 2.0
 #: The server ends a session that is silent for so long: a frozen leader's TCP would hold the lock for ever.
 IDLE_S = 6
+#: The name is what the doctor, and whoever looks at pg_stat_activity, reads of the leader.
+_MARK = """
+SELECT set_config('idle_session_timeout', :idle, false), set_config('application_name', left(:name, 63), false)
+"""
 _logger = structlog.get_logger(__name__)
 
 
@@ -61,7 +67,7 @@ class Leader:
     def _take(self) -> bool:
         session = direct().connect()
         try:
-            one_row(session, f"SET idle_session_timeout = '{IDLE_S}s'")
+            one_row(session, _MARK, idle=f"{IDLE_S}s", name=f"switchyard-leader {socket.gethostname()}:{os.getpid()}")
             row = one_row(session, "SELECT pg_try_advisory_lock(:lock) AS got", lock=LOCK)
         except BaseException:
             session.invalidate()
