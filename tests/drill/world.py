@@ -127,7 +127,7 @@ class World:
         """End everything, in order."""
         self._stack.close()
 
-    def wait_ready(self, limit_s: float = 120) -> None:
+    def wait_ready(self, limit_s: float = 240) -> None:
         """Return when every gateway says that it is ready and every process serves.
 
         Raises:
