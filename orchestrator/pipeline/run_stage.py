@@ -13,6 +13,7 @@ from orchestrator.chat import ending
 from orchestrator.chat.plan import Hop
 from orchestrator.chat.wake import wake_dispatcher
 from orchestrator.errors import (
+    BreakerOpenError,
     EngineError,
     OrchestratorError,
     StoppedError,
@@ -199,8 +200,9 @@ def _end_failed(context: Context, error: OrchestratorError) -> None:
         retryable=error.transient if isinstance(error, EngineError) else error.retryable,
         timeline=context.timeline("failed"),
     )
-    # Not what a user can mend by asking otherwise: an operator looks at it, and has it tried again.
-    fault = error.code in ("internal", "dependency_down")
+    # Not what a user can mend by asking otherwise: an operator looks at it, and has it tried again. What an open
+    # breaker refused was not tried at all, and its user has been told when to ask again.
+    fault = error.code in ("internal", "dependency_down") and not isinstance(error, BreakerOpenError)
     cause = f"{type(error).__name__}: {error}"[:CAUSE_LIMIT]
     end(context, event, summary=error.code, aside=ending.Aside(hop=context.hop, cause=cause) if fault else None)
 
