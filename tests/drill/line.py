@@ -167,8 +167,8 @@ class Line:
             data: dict[str, Any] = {"on_disconnect": "cancel"} if self.leaves else {}
             if self.view.conversation is not None:
                 data["conversation"] = self.view.conversation
-            if self.view.epoch is not None:
-                data |= {"epoch": self.view.epoch, "seq": self.view.seq}
+            if (asked := self.view.asks()) is not None:
+                data |= {"epoch": asked[0], "seq": asked[1]}
             answer = await self.request("conversation.open", data, uuid.uuid4().hex)
             if answer["type"] != "error":
                 return

@@ -47,8 +47,12 @@ class View:
         self.epoch: str | None = None
         #: The number of the last frame of this epoch; what a resume names.
         self.seq = 0
+        #: Where the resume that is under way asked to go on; a snapshot can bring the held frames in before its answer.
+        self._asked: tuple[str, int] | None = None
         #: Frames up to here are told by the snapshot already.
         self._floor = 0
+        #: Frames up to here came before the resume that replays them.
+        self._known = 0
         self._since_s = 0.0
         self._turns: dict[str, _Turn] = {}
         self.ended: dict[str, Ending] = {}
@@ -60,13 +64,21 @@ class View:
         """Whether a snapshot is to be fetched before frames can be applied."""
         return self._held is not None
 
+    def asks(self) -> tuple[str, int] | None:
+        """Return (epoch, seq) to resume from, and remember it; None from the start."""
+        self._asked = (self.epoch, self.seq) if self.epoch is not None else None
+        return self._asked
+
     def opened(self, data: dict[str, Any]) -> bool:
         """Take `conversation.opened`; return whether a snapshot is needed now."""
         self.conversation = data["conversation"]
         if data["recovered"]:
             begins = data["top"] - data["replayed"]
-            if self.epoch is not None and (data["epoch"], begins) != (self.epoch, self.seq):
-                self._note("resume", "", f"recovered {data['epoch']}:{begins}, had {self.epoch}:{self.seq}")
+            asked = self._asked or (self.epoch, self.seq)
+            if self.epoch is not None and (data["epoch"], begins) != asked:
+                self._note("resume", "", f"recovered {data['epoch']}:{begins}, asked for {asked[0]}:{asked[1]}")
+            self._known = self.seq if data["epoch"] == self.epoch else 0
+            self._asked = None
             if self.epoch is None:
                 self._since_s = self._now()
             self.epoch, self.seq = data["epoch"], begins
@@ -76,7 +88,7 @@ class View:
             self._held = []
             return True
         self._since_s = self._now()
-        self.epoch, self.seq, self._floor, self._held = data["epoch"], data["top"], 0, []
+        self.epoch, self.seq, self._floor, self._known, self._held = data["epoch"], data["top"], 0, 0, []
         for turn in self._turns.values():
             turn.text = None
         return True
@@ -114,7 +126,7 @@ class View:
             if seq <= self.seq:
                 return
         self.seq = seq
-        if seq <= self._floor:
+        if seq <= max(self._floor, self._known):
             return
         self._facts.seen.append(Seen(self._now(), turn_id, frame["epoch"], seq, kind))
         self._apply(turn_id, kind, frame["data"], frame["epoch"])

@@ -170,6 +170,19 @@ def test_a_resume_at_another_place_is_noticed() -> None:
     assert wire.kinds == ["resume"]
 
 
+def test_a_resume_asked_before_the_snapshot_brought_the_held_frames_replays_them_without_a_breach() -> None:
+    wire = Wire().renew("e2", 0)
+    wire.view.asks()
+    wire.send(*GOOD[:2], epoch="e2").snapshot("e2", 0)
+
+    wire.view.opened(opened(recovered=True, epoch="e2", top=2, replayed=2))
+    wire.seq = 0
+    wire.send(*GOOD, epoch="e2")
+
+    assert wire.kinds == []
+    assert wire.view.ended["t1"].text == "one"
+
+
 def test_a_snapshot_takes_the_place_of_what_it_tells() -> None:
     partial = {"id": "t1", "state": "running", "attempt": 1, "partial": "on"}
 
