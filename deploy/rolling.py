@@ -17,8 +17,10 @@ class RestartLog:
     def __init__(self, path: Path) -> None:
         """Begin a new file, so that a follower can tell this restart from the last one."""
         self._path = path
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
+        # Beside the old one until it is there: a removed file's number would be given to the next.
+        new = path.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.replace(path)
 
     def say(self, text: str) -> None:
         """Add a line."""

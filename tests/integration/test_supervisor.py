@@ -246,6 +246,17 @@ def test_a_restart_leaves_the_gateways_alone_when_a_worker_does_not_come_up(star
     assert run.children()["http.server"] == before
 
 
+def test_a_second_restart_is_told_from_the_first(start: Starter) -> None:
+    run = start()
+    restart(run.folder)
+    before = run.children()["http.server"]
+
+    asked = restart(run.folder)
+
+    assert (asked.returncode, asked.stdout.count("Restarted")) == (0, 1)
+    assert run.children()["http.server"] != before
+
+
 def test_a_restart_that_nobody_can_do_says_so(tmp_path: Path) -> None:
     asked = restart(tmp_path / "never started")
 
