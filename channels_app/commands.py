@@ -176,6 +176,9 @@ class Commands:
         ):
             # Else the relay would say it again a second later, into a log that may have forgotten it by then.
             await self._executor.run(turns.ending_told, turn)
+        if asked.ending is not None:
+            # Its slots are free, and the next turn of its conversation may begin.
+            await _try("dispatcher not woken", self._redis.publish(self._keys.wake(), b"1"))
         await _try("workers not told", self._redis.publish(self._keys.cancel(), turn.encode()))
         log.info("cancel requested", turn=turn, conversation=asked.conversation)
         return asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -27,7 +28,10 @@ def desk(anna: Person, redis: Redis, keys: Keys) -> Desk:
 def in_broker(redis: Redis, keys: Keys) -> dict[str, int]:
     """Return how many messages wait for the llm worker, and how many somebody has taken and not acknowledged."""
     prefix = f"{keys.prefix}:broker:"
-    return {"llm": int(redis.llen(prefix + "llm")), "unacked": int(redis.hlen(prefix + "unacked"))}
+    # redis-py types replies as possibly awaitable.
+    waiting: Any = redis.llen(prefix + "llm")
+    taken: Any = redis.hlen(prefix + "unacked")
+    return {"llm": waiting, "unacked": taken}
 
 
 def streaming(desk: Desk) -> str:
@@ -150,6 +154,19 @@ def test_whoever_has_nothing_to_do_leaves_in_order(
 
         assert code == 0
         assert key.removesuffix("-0") not in " ".join(processes())
+
+
+def test_a_dispatcher_that_leaves_is_followed_by_the_one_that_waited(desk: Desk, tmp_path: Path) -> None:
+    with running_workers(tmp_path, *NAMES) as stack:
+        stack.start("dispatcher", index=1)
+        until(lambda: len([name for name in processes() if name.startswith("dispatcher")]) == 2, 30)
+
+        code = stack.stop("dispatcher-0")
+        until(lambda: "leading" in stack.log("dispatcher-1"), 20)
+        turn = desk.ask(route="chat")
+
+        assert code == 0
+        assert end_of(desk, turn) == {"state": "completed", "attempt": 1, "told": "message.completed"}
 
 
 def test_a_worker_leaves_also_while_the_broker_is_away(
