@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from channels_app.daphne_server import GatewayServer
 
 #: The whole drain; the supervisor kills 20 s after SIGTERM.
-DEADLINE_S = 17.0
+DEADLINE_S = 16.0
 
 log = structlog.get_logger(__name__)
 

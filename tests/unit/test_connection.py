@@ -130,6 +130,17 @@ def test_a_refused_question_gets_one_error_in_plain_words() -> None:
     assert error["data"] == {"code": "not_found", "message": "error.not_found", "retryable": False}
 
 
+@pytest.mark.parametrize(("knows_ms", "told_ms"), [(None, 2_000), (700, 700)])
+def test_whoever_may_try_again_is_told_when(knows_ms: int | None, told_ms: int) -> None:
+    connection = a_connection()
+    command = run(connection, wire("chat.send", {"text": "hi"}))
+    error = StoreDownError("frozen", dependency="database", retry_after_ms=knows_ms)
+
+    (told,) = sent(connection.on_failed(command, error, 0.0))
+
+    assert (told["data"]["retryable"], told["data"]["retry_after_ms"]) == (True, told_ms)
+
+
 def test_a_wrong_frame_is_answered_and_the_socket_stays() -> None:
     connection = a_connection()
     (check,) = connection.on_text(wire("chat.fly"), 0.0)

@@ -31,9 +31,11 @@ class Worker:
     writer: LogWriter
 
     def start(self, conversation: str, turn: str) -> str:
-        """Mark a turn running and begin its message; return the message's id."""
+        """Mark a turn and its first stage running and begin its message; return the message's id."""
         row = one_row(rw(), "UPDATE switchyard_turn SET state='running' WHERE id=:turn RETURNING message", turn=turn)
         assert row is not None
+        stage = "UPDATE switchyard_stage SET state='running', owner='inc_test' WHERE turn_id=:turn AND place=0"
+        all_rows(rw(), stage, turn=turn)
         self.say(conversation, MessageStarted(turn=turn, attempt=1, message=row["message"]))
         return str(row["message"])
 
