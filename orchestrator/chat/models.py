@@ -92,7 +92,6 @@ class Turn(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["conversation", "created_at"], name="turn_thread"),
-            models.Index(fields=["created_at"], condition=Q(state__in=[s.value for s in OPEN_TURNS]), name="turn_open"),
             # What the dispatcher takes in turn from each tenant.
             models.Index(
                 fields=["tenant", "created_at"], condition=Q(state=TurnState.QUEUED.value), name="turn_queued"
@@ -145,7 +144,12 @@ class StageRun(models.Model):
             models.Index(
                 fields=["queue"], condition=Q(state__in=[s.value for s in HOLDING_STAGES]), name="stage_holding"
             ),
-            models.Index(fields=["ready_at"], condition=Q(state=StageState.WAITING.value), name="stage_waiting"),
+            # Statistics know of no turn that is open among all that ended, so to the planner any index over the open
+            # ones alone is as good as another: each of these serves one question, and none another one's badly.
+            models.Index(fields=["turn", "fence"], condition=Q(state=StageState.WAITING.value), name="stage_waiting"),
+            models.Index(
+                fields=["queue"], condition=Q(state=StageState.WAITING.value, place__gt=0), name="stage_held_up"
+            ),
         ]
 
     def __str__(self) -> str:
