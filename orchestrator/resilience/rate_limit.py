@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
-#: Added to what a local bucket tells to wait.
+#: Added to what a local bucket tells to wait, besides the longest of the last round trips.
 _SLACK_MS = 10
+#: How much of a long round trip is remembered after the next one.
+_FADE = 0.9
 #: After Redis failed to answer, the local buckets decide alone for this long.
 _REST_S = 1.0
 _LOCAL_BUCKETS = 20_000
@@ -81,6 +84,7 @@ class RateLimiter:
         self._script = redis.register_script(_SCRIPT)
         self._local: OrderedDict[Rate, Bucket] = OrderedDict()
         self._rest_until = 0.0
+        self._trip_s = 0.0
 
     async def take(self, *rates: Rate, now: float) -> Verdict:
         """Return whether one more is within all of `rates`; one round trip, none for whoever is far over.
@@ -92,9 +96,11 @@ class RateLimiter:
         local = self._take_local(rates, now)
         if not local.allowed:
             # Redis counted the same tokens a round trip later: whoever waits as told must be let in there, too.
-            return Verdict(allowed=False, retry_after_ms=local.retry_after_ms + _SLACK_MS)
+            behind_ms = math.ceil(self._trip_s * 1000) + _SLACK_MS
+            return Verdict(allowed=False, retry_after_ms=local.retry_after_ms + behind_ms)
         if now < self._rest_until:
             return local
+        began_s = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
                 wait_ms = int(
@@ -107,6 +113,7 @@ class RateLimiter:
             self._rest_until = now + _REST_S
             log.warning("rate limit goes by this process alone", reason=type(exc).__name__)
             return local
+        self._trip_s = max(time.monotonic() - began_s, self._trip_s * _FADE)
         return ALLOWED if wait_ms == 0 else Verdict(allowed=False, retry_after_ms=wait_ms)
 
     def _take_local(self, rates: tuple[Rate, ...], now: float) -> Verdict:
