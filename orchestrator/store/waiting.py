@@ -14,15 +14,18 @@ from orchestrator.store.rows import Row, all_rows
 #: the first open turn stands in its queue; the others wait for it.
 WAITING_TURNS = """
 WITH open AS (
-  SELECT t.*, row_number() OVER (PARTITION BY t.conversation_id
-                                 ORDER BY (t.state <> 'queued') DESC, t.created_at, t.id) AS line
+  SELECT t.id, t.fence, t.state, t.tenant_id,
+         row_number() OVER (PARTITION BY t.conversation_id
+                            ORDER BY (t.state <> 'queued') DESC, t.created_at, t.id) AS line
   FROM switchyard_turn t WHERE t.state IN ('queued', 'running', 'waiting_for_user')
 ), ready AS (
-  SELECT s.id, s.turn_id, s.queue, s.hop, s.place, s.state, s.ready_at, open.tenant_id, open.line
-  FROM switchyard_stage s JOIN open ON open.id = s.turn_id AND open.fence = s.fence
+  SELECT s.*, open.id AS turn_id, open.tenant_id, open.line
+  -- One by one, by index: what statistics say of how many are open is about the hours before.
+  FROM open CROSS JOIN LATERAL (
+    SELECT n.id, n.queue, n.hop, n.place, n.state, n.ready_at FROM switchyard_stage n
+    WHERE n.turn_id = open.id AND n.fence = open.fence AND n.state <> 'done' ORDER BY n.place LIMIT 1
+  ) s
   WHERE s.state IN ('waiting', 'dispatched') AND open.state <> 'waiting_for_user'
-    AND NOT EXISTS (SELECT 1 FROM switchyard_stage b
-                    WHERE b.turn_id = s.turn_id AND b.fence = s.fence AND b.place < s.place AND b.state <> 'done')
 ), turned AS (
   SELECT ready.*,
          row_number() OVER (PARTITION BY queue, tenant_id, state, line = 1 ORDER BY place DESC, ready_at, id) AS nth
