@@ -29,6 +29,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
         os.environ["DATABASE_URL"] = running.database_url
         os.environ["REDIS_URL"] = running.redis_url
         os.environ["SWITCHYARD_MODE"] = "test"
+        # As in settings/test.py, also for what reads the environment anew: this PostgreSQL waits for no disk.
+        os.environ["SWITCHYARD_START_DESPITE"] = "postgres-fsync"
         os.environ["SWITCHYARD_DATA_DIR"] = str(tmp_path_factory.mktemp("data"))
         _point_settings_at_environment()
         yield running

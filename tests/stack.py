@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +44,11 @@ class Stack:
     def start(self, name: str, *, index: int = 0, app: str = "orchestrator.celery") -> None:
         """Start one process of the table; `app`: the module of a Celery app that stands in for the product's."""
         process = next(p for p in PROCESSES if p.name == name)
-        key = f"{name}-{index}"
         arguments = [app if part == "orchestrator.celery" else part for part in command(process, index=index)]
+        self.launch(f"{name}-{index}", arguments)
+
+    def launch(self, key: str, arguments: Sequence[str]) -> None:
+        """Start a process under a name; `arguments` follow the interpreter."""
         with (self.logs / f"{key}.log").open("ab") as log:
             self.running[key] = subprocess.Popen(
                 [sys.executable, *arguments],

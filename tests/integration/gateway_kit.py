@@ -21,14 +21,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from deploy.testservers import EmbeddedServers
+from deploy.testservers import EmbeddedServers, quiet_port
 from orchestrator import ids
 from orchestrator.tenants import tokens
 from orchestrator.tenants.accounts import Account, account
 from orchestrator.tenants.models import Tenant, User
+from tests.stack import free_ports
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FIRST_PORT = 28_010
+#: Gateways listen here and above, by their index.
+FIRST_PORT = free_ports(40, quiet_port)
 
 
 @dataclass(slots=True)

@@ -18,14 +18,14 @@ from django.core.management import CommandError, call_command
 from pytest_django.plugin import DjangoDbBlocker
 from sqlalchemy.engine import make_url
 
-from deploy.testservers import EmbeddedServers
+from deploy.testservers import EmbeddedServers, quiet_port
 from orchestrator import ids
 from orchestrator.store import engine
 from orchestrator.tenants.models import Tenant, Warehouse
 from orchestrator.tenants.sealing import seal
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FLOWER_PORT = 29_055
+FLOWER_PORT = quiet_port()
 PASSWORD = "for-this-test-alone"
 
 

@@ -249,15 +249,28 @@ def test_it_is_seen_who_leads(own: EmbeddedServers, here: pytest.MonkeyPatch) ->
     assert [row["host"] for row in somebody] == ["127.0.0.1"]
 
 
-def test_the_environment_that_overrules_celerys_settings_is_seen(here: pytest.MonkeyPatch) -> None:
-    here.setenv("CELERY_RESULT_BACKEND", "redis://:secret@elsewhere/1")
-    here.setenv("CELERY_BROKER_URL", "redis://:secret@elsewhere/0")
+def test_the_environment_that_overrules_celerys_settings_is_seen() -> None:
+    # In a process of its own: other tests point this one's Celery at servers of theirs.
+    look = (
+        "import django; django.setup(); from orchestrator.admin.diagnosis.celery_facts import celery_settings;"
+        " facts = celery_settings(); print(facts.result_backend, facts.broker, facts.wanted_broker != facts.broker)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", look],
+        cwd=CHECKOUT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "settings.test",
+            "CELERY_RESULT_BACKEND": "redis://:secret@elsewhere/1",
+            "CELERY_BROKER_URL": "redis://:secret@elsewhere/0",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
 
-    facts = celery_settings()
-
-    assert facts.result_backend == "redis://elsewhere/1"
-    assert facts.broker == "redis://elsewhere/0"
-    assert facts.wanted_broker != facts.broker
+    assert told.stdout.split() == ["redis://elsewhere/1", "redis://elsewhere/0", "True"]
 
 
 def test_settings_that_nobody_knows_are_seen(here: pytest.MonkeyPatch) -> None:

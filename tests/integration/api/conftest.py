@@ -9,20 +9,22 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 from redis import Redis
 
-from deploy.testservers import EmbeddedServers
+from deploy.testservers import EmbeddedServers, quiet_port
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
 from tests.integration.api.kit import Worker, bearer
 from tests.integration.gateway_kit import GatewayProcess, Person, a_person, running_gateway
-
-PORT = 29_010
 
 
 @pytest.fixture(scope="module")
 def gateway(platform: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """Run one gateway for a file's tests."""
     with running_gateway(
-        platform, tmp_path_factory.mktemp("gateway"), index=0, PORT=str(PORT), SWITCHYARD_MAX_UPLOAD_BYTES="2000000"
+        platform,
+        tmp_path_factory.mktemp("gateway"),
+        index=0,
+        PORT=str(quiet_port()),
+        SWITCHYARD_MAX_UPLOAD_BYTES="2000000",
     ) as running:
         yield running
 

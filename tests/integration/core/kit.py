@@ -50,7 +50,7 @@ class Person:
 @contextmanager
 def own_platform(folder: Path) -> Iterator[EmbeddedServers]:
     """Run servers of this module's own, migrated, with environment, settings and Celery pointing at them."""
-    names = ("DATABASE_URL", "REDIS_URL", "SWITCHYARD_MODE", "SWITCHYARD_DATA_DIR")
+    names = ("DATABASE_URL", "REDIS_URL", "SWITCHYARD_MODE", "SWITCHYARD_DATA_DIR", "SWITCHYARD_START_DESPITE")
     before = {name: os.environ.get(name) for name in names}
     with embedded_servers(folder / "servers") as servers:
         os.environ |= {
@@ -58,6 +58,8 @@ def own_platform(folder: Path) -> Iterator[EmbeddedServers]:
             "REDIS_URL": servers.redis_url,
             "SWITCHYARD_MODE": "test",
             "SWITCHYARD_DATA_DIR": str(folder / "data"),
+            # As in settings/test.py: this PostgreSQL waits for no disk.
+            "SWITCHYARD_START_DESPITE": "postgres-fsync",
         }
         try:
             _point()
