@@ -18,7 +18,8 @@ from orchestrator import logs
 from orchestrator.admin.diagnosis.start import require_good_start
 from orchestrator.celery import app
 from orchestrator.control.cancel_listener import CancelListener
-from orchestrator.control.heartbeat import Heartbeat
+from orchestrator.control.heartbeat import Heartbeat, bury_dead
+from orchestrator.errors import StoreDownError
 from orchestrator.pipeline import runtime
 from orchestrator.store import engine as store
 from tasks import broker_redis, engines
@@ -52,6 +53,7 @@ def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what th
 
 @celeryd_after_setup.connect
 def _begin(sender: str, instance: Any, **_: Any) -> None:
+    _free_leases()
     require_good_start("worker", instance)
     queues = sorted(instance.app.amqp.queues.consume_from)
     here = runtime.start(sender.split("@", maxsplit=1)[0])
@@ -69,6 +71,14 @@ def _begin(sender: str, instance: Any, **_: Any) -> None:
     )
     _Life.listener = CancelListener(here.redis, here.keys, here.stops)
     _Life.listener.start()
+
+
+def _free_leases() -> None:
+    """Let go on elsewhere what the process before this one held, while this one still loads."""
+    try:
+        bury_dead("")
+    except StoreDownError:
+        _logger.info("leases left to run out")
 
 
 @worker_ready.connect

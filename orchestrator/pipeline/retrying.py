@@ -12,7 +12,7 @@ from orchestrator.chat.plan import Hop
 from orchestrator.errors import BreakerOpenError, DependencyDownError, EngineError, StoppedError
 from orchestrator.events import Reached
 from orchestrator.pipeline.context import Context
-from orchestrator.resilience.retry import next_delay_s
+from orchestrator.resilience.retry import next_delay_s, until_answered
 
 _T = TypeVar("_T")
 
@@ -51,6 +51,17 @@ def with_retries(context: Context, work: Callable[[], _T]) -> _T:
             if context.stop.wait(wait_s):
                 raise StoppedError(REACHED[context.hop]) from exc
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+def patiently(context: Context, call: Callable[[], _T]) -> _T:
+    """Make a call on the platform's own database, again while it does not answer and the deadline lasts.
+
+    A restart of PostgreSQL costs a stage seconds, never its turn; only for calls whose repeat is harmless.
+
+    Raises:
+        StoreDownError: it did not answer before the deadline.
+    """
+    return until_answered(call, limit_s=context.deadline.remaining_s())
 
 
 def wait_before_next(

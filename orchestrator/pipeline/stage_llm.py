@@ -11,7 +11,7 @@ from orchestrator.errors import EngineError, StoppedError
 from orchestrator.events import MessageCompleted, MessageStarted
 from orchestrator.pipeline.citations import cite
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.retrying import patiently, with_retries
 from orchestrator.pipeline.run_stage import end
 from orchestrator.pipeline.semantic.lexicon import Lexicon
 from orchestrator.pipeline.semantic.offer import offers
@@ -37,8 +37,8 @@ def write(context: Context, llm: LanguageModel, connected: Connected | None) -> 
         StoppedError: the user's stop reached the stream.
         OrchestratorError: the model failed; after the first piece nothing is tried again.
     """
-    artifacts = claiming.artifacts_of(rw(), context.turn)
-    material = material_of(context, artifacts, connected)
+    artifacts = patiently(context, lambda: claiming.artifacts_of(rw(), context.turn))
+    material = patiently(context, lambda: material_of(context, artifacts, connected))
     message = context.row["message"]
     context.log.say(MessageStarted(turn=context.turn, attempt=context.fence, message=message))
     text, usage = _stream(context, llm, material)

@@ -12,7 +12,7 @@ from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.rag_answer import find_passages
-from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.retrying import patiently, with_retries
 from orchestrator.pipeline.run_stage import finish
 from orchestrator.publish import HopMessage
 from orchestrator.store import claiming
@@ -32,30 +32,36 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
     packed = context.carry.get("embedding")
     found = with_retries(
         context,
-        lambda: find_passages(
-            context.row["text"],
-            vectors.unpack(packed) if packed else None,
-            tenant=context.row["tenant"],
-            retriever=retriever_of(context.carry.get("model")),
-            language=context.language,
-            stop=context.stop,
-            limit_s=context.deadline.remaining_s(),
+        lambda: patiently(
+            context,
+            lambda: find_passages(
+                context.row["text"],
+                vectors.unpack(packed) if packed else None,
+                tenant=context.row["tenant"],
+                retriever=retriever_of(context.carry.get("model")),
+                language=context.language,
+                stop=context.stop,
+                limit_s=context.deadline.remaining_s(),
+            ),
         ),
     )
     passages = [wire(n, passage) for n, passage in enumerate(found.passages, start=1)]
     preview = {"passages": [{**p, "text": p["text"][:400]} for p in passages[:PREVIEW_PASSAGES]]}
-    artifact = claiming.keep_artifact(
-        rw(),
-        artifact=ids.artifact_id(),
-        tenant=context.row["tenant"],
-        turn=context.turn,
-        fence=context.fence,
-        job=None,
-        step="rag",
-        kind="passages",
-        title=context.row["text"],
-        body={"passages": passages, "confident": found.confident},
-        preview=preview,
+    artifact = patiently(
+        context,
+        lambda: claiming.keep_artifact(
+            rw(),
+            artifact=ids.artifact_id(),
+            tenant=context.row["tenant"],
+            turn=context.turn,
+            fence=context.fence,
+            job=None,
+            step="rag",
+            kind="passages",
+            title=context.row["text"],
+            body={"passages": passages, "confident": found.confident},
+            preview=preview,
+        ),
     )
     summary = catalogue.text("summary.rag", context.language, passages=len(passages))
     if artifact is None:

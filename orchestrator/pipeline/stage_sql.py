@@ -16,7 +16,7 @@ from orchestrator.errors import NoAnswerError
 from orchestrator.events import ArtifactReady
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.retrying import patiently, with_retries
 from orchestrator.pipeline.run_stage import finish
 from orchestrator.pipeline.sql_answer import answer_sql
 from orchestrator.pipeline.warehouses import Connected
@@ -57,18 +57,21 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
         "chart": answer.chart_hint,
     }
     preview = preview_of(answer.table)
-    artifact = claiming.keep_artifact(
-        rw(),
-        artifact=ids.artifact_id(),
-        tenant=context.row["tenant"],
-        turn=context.turn,
-        fence=context.fence,
-        job=None,
-        step="sql",
-        kind="table",
-        title=answer.description or context.row["text"],
-        body=body,
-        preview=preview,
+    artifact = patiently(
+        context,
+        lambda: claiming.keep_artifact(
+            rw(),
+            artifact=ids.artifact_id(),
+            tenant=context.row["tenant"],
+            turn=context.turn,
+            fence=context.fence,
+            job=None,
+            step="sql",
+            kind="table",
+            title=answer.description or context.row["text"],
+            body=body,
+            preview=preview,
+        ),
     )
     summary = summary_of(answer.table, context.language)
     if artifact is None:

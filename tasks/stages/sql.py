@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from orchestrator.celery import app
 from orchestrator.pipeline import stage_sql
 from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.retrying import patiently
 from orchestrator.publish import HopMessage
 from tasks import engines
 from tasks.base import StageTask
@@ -19,4 +20,5 @@ def sql(self: StageTask, *, turn: str, fence: int, dispatch_no: int) -> None:
 
 
 def _body(context: Context) -> Sequence[HopMessage]:
-    return stage_sql.query(context, engines.warehouses().of(context.row["tenant"]), engines.llm())
+    connected = patiently(context, lambda: engines.warehouses().of(context.row["tenant"]))
+    return stage_sql.query(context, connected, engines.llm())
