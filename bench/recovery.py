@@ -90,7 +90,6 @@ class World:
 async def kill_in_the_middle(world: World, client: ChatClient, target: tuple[str, str, str, str | None]) -> Stood:
     """Ask, kill the worker once it is at it, and wait for the turn's next event, then for its ending."""
     worker, hop, text, route = target
-    client.conversation = client.epoch = None
     await client.open()
     turn = (await client.send(text, **({"route": route} if route else {})))["data"]["turn"]
     while not await asyncio.to_thread(_runs, turn, hop):
@@ -148,7 +147,6 @@ async def _take(client: ChatClient, limit_s: float) -> None:
 async def flush_in_the_middle(world: World, clients: Sequence[ChatClient]) -> list[float]:
     """Ask with all clients, empty Redis once half of the answers are being written, and time each next event."""
     for client in clients:
-        client.conversation = client.epoch = None
         await client.open()
     turns = [(await client.send("hello, drill"))["data"]["turn"] for client in clients]
     watches = [asyncio.create_task(_watch(client, turn)) for client, turn in zip(clients, turns, strict=True)]
@@ -220,16 +218,16 @@ async def measure(world: World, *, kills: int, flushes: int) -> bool:
     good = True
     stood: list[Stood] = []
     killed_at_s: dict[str, float] = {}
-    async with ChatClient((world.base_url,), tokens[0]) as client:
-        for nth in range(kills):
-            target = TARGETS[nth % len(TARGETS)]
-            # A worker that dies again soon after its start is started later each time.
-            await asyncio.sleep(max(0.0, killed_at_s.get(target[0], -60.0) + STEADY_S + 8 - time.monotonic()))
-            killed_at_s[target[0]] = time.monotonic()
+    for nth in range(kills):
+        target = TARGETS[nth % len(TARGETS)]
+        # A worker that dies again soon after its start is started later each time.
+        await asyncio.sleep(max(0.0, killed_at_s.get(target[0], -60.0) + STEADY_S + 8 - time.monotonic()))
+        killed_at_s[target[0]] = time.monotonic()
+        async with ChatClient((world.base_url,), tokens[0]) as client:
             found = await kill_in_the_middle(world, client, target)
-            stood.append(found)
-            steps = ", ".join(f"{name} {at_s:.1f}" for name, at_s in sorted(found.steps.items(), key=lambda s: s[1]))
-            print(f"  {found.worker:<11} next event {found.next_event_s:5.1f} s ({found.event}): {steps}", flush=True)
+        stood.append(found)
+        steps = ", ".join(f"{name} {at_s:.1f}" for name, at_s in sorted(found.steps.items(), key=lambda s: s[1]))
+        print(f"  {found.worker:<11} next event {found.next_event_s:5.1f} s ({found.event}): {steps}", flush=True)
     if stood:
         times = [one.next_event_s for one in stood]
         print(told("kill -9 of a worker in the middle of a stage, to the turn's next event", times, KILL_AIM_S))
@@ -238,22 +236,22 @@ async def measure(world: World, *, kills: int, flushes: int) -> bool:
             print(f"    {name}: p50 {statistics.median(known):.1f} s, max {max(known):.1f} s" if known else name)
         good = max(times) < KILL_AIM_S
     lasts: list[float] = []
-    async with _clients(world, tokens) as clients:
-        for _ in range(flushes):
+    for _ in range(flushes):
+        async with _Sockets(world, tokens) as clients:
             moved = await flush_in_the_middle(world, clients)
-            lasts.append(max(moved))
-            print(
-                f"  FLUSHALL with {len(moved)} turns in flight: p50 {statistics.median(moved):.1f} s,"
-                f" the last moved after {max(moved):.1f} s",
-                flush=True,
-            )
+        lasts.append(max(moved))
+        print(
+            f"  FLUSHALL with {len(moved)} turns in flight: p50 {statistics.median(moved):.1f} s,"
+            f" the last moved after {max(moved):.1f} s",
+            flush=True,
+        )
     if lasts:
         print(told("FLUSHALL, to the last turn in flight moving again", lasts, FLUSH_AIM_S))
         good = good and max(lasts) < FLUSH_AIM_S
     return good
 
 
-class _clients:
+class _Sockets:
     """So many sockets of two people, in turn."""
 
     def __init__(self, world: World, tokens: Sequence[str]) -> None:
