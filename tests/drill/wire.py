@@ -95,7 +95,8 @@ class View:
 
     def snapshot(self, body: dict[str, Any]) -> bool:
         """Take a snapshot and then the frames held for it; False when it is older than the epoch, so ask again."""
-        if body["epoch"] != self.epoch or self._held is None:
+        # One that was asked for before this epoch was announced may end before the held frames begin.
+        if body["epoch"] != self.epoch or self._held is None or body["top"] < self.seq:
             return self._held is None
         held, self._held = self._held, None
         self._floor = body["top"]

@@ -209,6 +209,15 @@ def test_a_snapshot_of_another_epoch_is_asked_for_again() -> None:
     assert wire.view.holding
 
 
+def test_a_snapshot_that_ends_before_the_held_frames_begin_is_asked_for_again() -> None:
+    wire = Wire().renew("e2", 3)
+
+    early = wire.view.snapshot({"epoch": "e2", "top": 2, "turns": []})
+
+    assert early is False
+    assert wire.view.holding
+
+
 def test_a_snapshot_tells_endings_too() -> None:
     wire = Wire().send(*GOOD[:6]).renew("e2", 0)
 
