@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -51,10 +54,26 @@ def _first(sender: str, **_: Any) -> None:  # Any: celery's signals pass what th
     logging.getLogger("celery.app.trace").setLevel(logging.ERROR)
 
 
+def _or_leave(receiver: Callable[..., None]) -> Callable[..., None]:
+    """End the process when `receiver` fails: Celery only logs that, and goes on without what it was to set up."""
+
+    @functools.wraps(receiver)
+    def guarded(*args: Any, **kwargs: Any) -> None:  # Any: as below
+        try:
+            receiver(*args, **kwargs)
+        except Exception as exc:
+            _logger.exception("worker not started")
+            raise SystemExit(os.EX_SOFTWARE) from exc
+
+    return guarded
+
+
 @celeryd_after_setup.connect
+@_or_leave
 def _begin(sender: str, instance: Any, **_: Any) -> None:
-    _free_leases()
+    # First: what it finds (no migration, say) is what would make the rest fail.
     require_good_start("worker", instance)
+    _free_leases()
     queues = sorted(instance.app.amqp.queues.consume_from)
     here = runtime.start(sender.split("@", maxsplit=1)[0])
     if _MODEL_QUEUES & set(queues):
@@ -82,6 +101,7 @@ def _free_leases() -> None:
 
 
 @worker_ready.connect
+@_or_leave
 def _ready(**_: Any) -> None:
     # Only now: readiness counts heartbeats, and a worker that still loads its model takes no work.
     if _Life.heartbeat is not None:

@@ -351,3 +351,32 @@ def test_no_process_starts_on_a_redis_that_evicts(own: EmbeddedServers, redis: R
     assert [process.returncode for process in running] == [start.REFUSED] * len(STARTERS)
     assert ["redis-eviction: Redis: maxmemory-policy allkeys-lru" in text for text in told] == [True] * len(STARTERS)
     assert ["start refused" in text for text in told] == [True] * len(STARTERS)
+
+
+def test_a_worker_that_cannot_set_up_ends_instead_of_working_on_without(
+    own: EmbeddedServers, redis: Redis, tmp_path: Path
+) -> None:
+    worker = next(entry for entry in PROCESSES if entry.name == "worker-sql")
+    # Nothing is migrated here: the first statement fails, and Celery would only log that.
+    environ = {
+        **os.environ,
+        "DATABASE_URL": own.database_url,
+        "REDIS_URL": own.redis_url,
+        "SWITCHYARD_MODE": "test",
+        "SWITCHYARD_DATA_DIR": str(tmp_path),
+        "SWITCHYARD_START_DESPITE": "migrations-missing",
+    }
+
+    ended = subprocess.run(
+        [sys.executable, *command(worker)],
+        cwd=CHECKOUT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == os.EX_SOFTWARE
+    assert "worker not started" in ended.stderr
