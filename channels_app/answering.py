@@ -22,6 +22,7 @@ from channels_app.gateway import RECHECK_S
 from channels_app.presence import Seat
 from channels_app.protocol import (
     CancelPayload,
+    FeedbackPayload,
     OnDisconnect,
     OpenPayload,
     RefreshPayload,
@@ -115,6 +116,15 @@ class Answering:
             case CancelPayload() as stop:
                 await commands.cancel(self._caller, stop.turn)
                 self._done(command, turn=stop.turn)
+            case FeedbackPayload() as thought:
+                await commands.rate(
+                    self._caller,
+                    turn=thought.turn,
+                    rating=thought.rating,
+                    reason=thought.reason,
+                    comment=thought.comment,
+                )
+                self._done(command, turn=thought.turn)
             case RefreshPayload() as newer:
                 await self._refresh(command, newer.token)
             case _:

@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 from channels_app.connection import Admitted
 from channels_app.executor import Executor
 from channels_app.protocol import OnDisconnect, WhenBusy
-from orchestrator.chat import conversations, turns
+from orchestrator.chat import conversations, feedback, turns
+from orchestrator.chat.ratings import Rating, Reason
 from orchestrator.chat.turns import Accepted, CancelRequested, NewTurn
 from orchestrator.errors import ConflictError, NotFoundError, OrchestratorError, StoreDownError
 from orchestrator.events import Route, TurnAccepted
@@ -182,6 +183,24 @@ class Commands:
         await _try("workers not told", self._redis.publish(self._keys.cancel(), turn.encode()))
         log.info("cancel requested", turn=turn, conversation=asked.conversation)
         return asked
+
+    async def rate(
+        self, caller: Caller, *, turn: str, rating: Rating, reason: Reason | None, comment: str | None
+    ) -> None:
+        """Keep what the caller thought of an answer.
+
+        Raises:
+            NotFoundError, ConflictError, InvalidInputError, TooBigError, StoreDownError: as `feedback.give`.
+        """
+        await self._executor.run(
+            feedback.give,
+            tenant=caller.tenant,
+            user=caller.user,
+            turn=_existing(turn),
+            rating=rating,
+            reason=reason,
+            comment=comment,
+        )
 
     async def cancel_open_turns(self, caller: Caller, conversation: str) -> int:
         """Stop every turn of a conversation that has not ended, the youngest excepted; return how many.

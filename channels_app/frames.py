@@ -26,7 +26,7 @@ FINISH_S = 1.0
 #: What to wait before another try when the error doesn't know better.
 RETRY_MS = 2_000
 #: What of the contract this server does beyond sending and receiving.
-FEATURES = ("resume", "cancel", "when_busy", "regenerate", "on_disconnect", "auth.refresh")
+FEATURES = ("resume", "cancel", "when_busy", "regenerate", "feedback", "on_disconnect", "auth.refresh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from orchestrator.chat.ratings import Rating, Reason
 from orchestrator.errors import BadFrameError, InvalidInputError, OrchestratorError, TooBigError
 from orchestrator.events import Route
 
@@ -61,6 +62,15 @@ class RegeneratePayload(_Payload):
     text: str | None = None
 
 
+class FeedbackPayload(_Payload):
+    """`chat.feedback`: what the person thought of an answer."""
+
+    turn: str
+    rating: Rating
+    reason: Reason | None = None
+    comment: str | None = None
+
+
 class RefreshPayload(_Payload):
     """`auth.refresh`: go on with a newer token."""
 
@@ -73,20 +83,20 @@ class PingPayload(_Payload):
     t: int | float | Annotated[str, Field(max_length=200)] | None = None
 
 
-Payload = OpenPayload | SendPayload | CancelPayload | RegeneratePayload | RefreshPayload | PingPayload
+Payload = OpenPayload | SendPayload | CancelPayload | RegeneratePayload | FeedbackPayload | RefreshPayload | PingPayload
 
 _PAYLOADS: Mapping[str, type[Payload]] = {
     "conversation.open": OpenPayload,
     "chat.send": SendPayload,
     "chat.cancel": CancelPayload,
     "chat.regenerate": RegeneratePayload,
+    "chat.feedback": FeedbackPayload,
     "auth.refresh": RefreshPayload,
     "ping": PingPayload,
 }
 #: Part of the contract, not of this server yet; `hello.features` doesn't name them.
 _LATER = frozenset(
     {
-        "chat.feedback",
         "job.answer",
         "topic.subscribe",
         "topic.unsubscribe",

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from ninja import Schema
 
+from orchestrator.chat.ratings import Rating, Reason
+
 TurnState = Literal["queued", "running", "waiting_for_user", "completed", "failed", "cancelled"]
 
 
@@ -26,6 +28,14 @@ class TurnError(Schema):
     retryable: bool
 
 
+class Feedback(Schema):
+    """What the asker thought of the answer."""
+
+    rating: Rating
+    reason: Reason | None = None
+    comment: str | None = None
+
+
 class Turn(Schema):
     """One question and its ending."""
 
@@ -44,6 +54,7 @@ class Turn(Schema):
     citations: list[dict[str, Any]]
     timeline: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    feedback: Feedback | None = None
     created_at: str
     ended_at: str | None = None
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import structlog
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from ninja import Router
+from ninja import Router, Status
 from pydantic import Field
 from redis.exceptions import RedisError
 
@@ -16,7 +16,8 @@ from channels_app.api.correlation import cid_of
 from channels_app.api.shapes import Accepted, CancelAnswer, Turn
 from channels_app.api.shared import Body, Text, answer, identifier, shared
 from channels_app.api.streaming import TurnStream, resume_from
-from orchestrator.chat import turns
+from orchestrator.chat import feedback, turns
+from orchestrator.chat.ratings import Rating, Reason
 from orchestrator.errors import InvalidInputError
 
 conversation_router = Router(tags=["turns"])
@@ -127,6 +128,35 @@ async def cancel(request: HttpRequest, turn: str) -> HttpResponse:
     signed.require("chat")
     asked = await shared().commands.cancel(signed.caller, turn)
     return answer({"turn": asked.turn, "ended": asked.ending is not None}, status=202)
+
+
+class Thumb(Body):
+    """What the person thought of the answer."""
+
+    rating: Rating
+    #: For a thumb down.
+    reason: Reason | None = None
+    comment: Text | None = Field(None, max_length=20_000)
+
+
+@router.post("/{turn}/feedback", response={204: None}, summary="Rate an answer")
+async def rate(request: HttpRequest, turn: str, body: Thumb) -> Status[None]:
+    """Keep a rating in place of an earlier one; a turn that still runs answers 409."""
+    signed = signed_of(request)
+    signed.require("chat")
+    await shared().commands.rate(signed.caller, turn=turn, rating=body.rating, reason=body.reason, comment=body.comment)
+    return Status(204, None)
+
+
+@router.delete("/{turn}/feedback", response={204: None}, summary="Take a rating back")
+async def unrate(request: HttpRequest, turn: str) -> Status[None]:
+    """Forget the rating."""
+    signed = signed_of(request)
+    signed.require("chat")
+    await shared().executor.run(
+        feedback.withdraw, tenant=signed.account.tenant, user=signed.account.user, turn=identifier(turn)
+    )
+    return Status(204, None)
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:

@@ -15,6 +15,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Conversations", "forum", "chat_conversation"),
             ("Turns", "timeline", "chat_turn"),
             ("Artifacts", "table_chart", "chat_artifact"),
+            ("Feedback", "thumbs_up_down", "chat_feedback"),
             ("Jobs", "precision_manufacturing", "automation_job"),
             ("Dead letters", "unsubscribe", "chat_deadletter"),
         ),

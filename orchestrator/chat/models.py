@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from orchestrator import ids
+from orchestrator.chat.ratings import REASONS
 from orchestrator.chat.states import HOLDING_STAGES, OPEN_TURNS, StageState, TurnState
 from orchestrator.tenants.models import Tenant, User
 
@@ -185,6 +186,30 @@ class DeadLetter(models.Model):
     def __str__(self) -> str:
         """Return the code and the hop."""
         return f"{self.code} in {self.hop}"
+
+
+class Feedback(models.Model):
+    """What the asker thought of an answer; one a turn, the last word counts."""
+
+    turn = models.OneToOneField(Turn, primary_key=True, on_delete=models.CASCADE, related_name="feedback")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    rating = models.CharField(max_length=4, choices=[("up", "up"), ("down", "down")])
+    reason = models.CharField(max_length=16, choices=[(reason, reason) for reason in REASONS], blank=True)
+    comment = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    #: When somebody dealt with it in the admin.
+    handled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Name the table and the list's index."""
+
+        db_table = "switchyard_feedback"
+        indexes: ClassVar = [models.Index(fields=["tenant", "-updated_at"], name="feedback_list")]
+
+    def __str__(self) -> str:
+        """Return the rating and the turn."""
+        return f"{self.rating}: {self.turn_id}"
 
 
 class Artifact(models.Model):

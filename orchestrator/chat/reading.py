@@ -11,6 +11,8 @@ from orchestrator.store.rows import Row
 TURN_COLUMNS = """
 t.id, t.conversation_id AS conversation, t.parent_id AS parent, t.text, t.state, t.route, t.fence, t.cid, t.language,
 t.message, t.answer, t.citations, t.usage,
+(SELECT jsonb_build_object('rating', f.rating, 'reason', nullif(f.reason, ''), 'comment', nullif(f.comment, ''))
+ FROM switchyard_feedback f WHERE f.turn_id = t.id) AS feedback,
 coalesce(t.timeline, jsonb_build_object(
   'total_ms', greatest(0, extract(epoch FROM now() - t.created_at) * 1000)::bigint, 'overhead_ms', 0,
   'stages', (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -45,6 +47,7 @@ def turn_shape(row: Row, artifacts: Sequence[Row], *, partial: str | None = None
         "error": None
         if row["error_code"] is None
         else {"code": row["error_code"], "message": row["error_message"], "retryable": bool(row["error_retryable"])},
+        "feedback": row["feedback"],
         "ended_at": row["ended_at"].isoformat() if row["ended_at"] else None,
     }
     shape = {name: value for name, value in shape.items() if value is not None}

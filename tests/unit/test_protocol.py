@@ -129,6 +129,20 @@ def test_a_question_is_not_asked_again_without_words_or_turn(data: object, field
     assert (code, frame.error.field) == ("invalid", field)  # type: ignore[attr-defined]  # checked by the code
 
 
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"rating": "up"}, "data.turn"),
+        ({"turn": "trn_1", "rating": "splendid"}, "data.rating"),
+        ({"turn": "trn_1", "rating": "down", "reason": "bored"}, "data.reason"),
+    ],
+)
+def test_a_rating_says_of_which_turn_and_in_known_words(data: object, field: str) -> None:
+    frame, code = refused(wire(type="chat.feedback", data=data, conversation=None))
+
+    assert (code, frame.error.field) == ("invalid", field)  # type: ignore[attr-defined]  # checked by the code
+
+
 def test_a_question_needs_a_conversation() -> None:
     frame, code = refused(wire(data={"text": "x"}, conversation=None))
 
@@ -137,7 +151,7 @@ def test_a_question_needs_a_conversation() -> None:
 
 @pytest.mark.parametrize(
     "type",
-    ["chat.feedback", "job.answer", "topic.subscribe", "topic.unsubscribe", "inbox.ack", "typing"],
+    ["job.answer", "topic.subscribe", "topic.unsubscribe", "inbox.ack", "typing"],
 )
 def test_what_the_contract_has_and_the_server_has_not_yet_is_invalid_whatever_it_carries(type: str) -> None:
     frame, code = refused(wire(type=type, data="anything"))

@@ -101,6 +101,8 @@ def test_a_snapshot_pages_backwards(client: httpx.Client) -> None:
         ("POST", "/api/conversations/{conversation}/turns"),
         ("GET", "/api/turns/{turn}"),
         ("POST", "/api/turns/{turn}/cancel"),
+        ("POST", "/api/turns/{turn}/feedback"),
+        ("DELETE", "/api/turns/{turn}/feedback"),
         ("GET", "/api/artifacts/{artifact}"),
     ],
 )
@@ -111,6 +113,8 @@ def test_somebody_elses_id_answers_like_one_that_does_not_exist(
     turn = ask(client, conversation)
     artifact = keep_artifact(person, turn, "table", {"columns": [], "rows": []})
     bodies = {"PATCH": {"title": "x"}, "POST": {"text": "x"}}
+    if path.endswith("feedback"):
+        bodies["POST"] = {"rating": "up"}
     theirs = path.format(conversation=conversation, turn=turn, artifact=artifact)
     nobodys = path.format(conversation="cnv_none", turn="trn_none", artifact="art_none")
 
@@ -181,6 +185,63 @@ async def test_a_key_of_http_and_an_id_of_the_socket_are_the_same(
         ack = await socket.expect("ack")
 
     assert (ack["data"]["turn"], ack["data"]["duplicate"]) == (turn, True)
+
+
+async def test_a_thumb_over_the_socket_is_kept(
+    gateway: GatewayProcess, client: httpx.Client, person: Person, worker: Worker
+) -> None:
+    conversation = begin(client)
+    turn = ask(client, conversation)
+    worker.complete(conversation, turn, worker.start(conversation, turn), "412.")
+
+    async with Client.to(gateway, person) as socket:
+        ack = await socket.ask("chat.feedback", {"turn": turn, "rating": "down", "reason": "too_slow"})
+
+    kept = one_row(rw(), "SELECT rating, reason FROM switchyard_feedback WHERE turn_id = :turn", turn=turn)
+    assert (ack["type"], ack["data"]["turn"]) == ("ack", turn)
+    assert kept == {"rating": "down", "reason": "too_slow"}
+
+
+def test_the_last_thumb_counts(client: httpx.Client, worker: Worker) -> None:
+    conversation = begin(client)
+    turn = ask(client, conversation)
+    early = client.post(f"/api/turns/{turn}/feedback", json={"rating": "up"})
+    worker.complete(conversation, turn, worker.start(conversation, turn), "412.")
+
+    client.post(f"/api/turns/{turn}/feedback", json={"rating": "up"})
+    first = client.get(f"/api/turns/{turn}").json()["feedback"]
+    down = {"rating": "down", "reason": "wrong_figures", "comment": " it was 421 "}
+    by_http = client.post(f"/api/turns/{turn}/feedback", json=down)
+    second = client.get(f"/api/conversations/{conversation}/snapshot").json()["turns"][0]["feedback"]
+    gone = client.delete(f"/api/turns/{turn}/feedback")
+    third = client.get(f"/api/turns/{turn}").json()
+
+    assert (early.status_code, early.json()["code"]) == (409, "conflict")
+    assert first == {"rating": "up", "reason": None, "comment": None}
+    assert by_http.status_code == gone.status_code == 204
+    assert second == {"rating": "down", "reason": "wrong_figures", "comment": "it was 421"}
+    assert "feedback" not in third
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"rating": "great"}, 400),
+        ({"rating": "up", "reason": "other"}, 400),
+        ({"rating": "down", "comment": "x" * 2_001}, 413),
+    ],
+)
+def test_a_thumb_that_makes_no_sense_is_refused(
+    client: httpx.Client, worker: Worker, body: dict[str, str], status: int
+) -> None:
+    conversation = begin(client)
+    turn = ask(client, conversation)
+    worker.complete(conversation, turn, worker.start(conversation, turn), "412.")
+
+    refused = client.post(f"/api/turns/{turn}/feedback", json=body)
+
+    assert refused.status_code == status
+    assert "feedback" not in client.get(f"/api/turns/{turn}").json()
 
 
 def test_a_turn_tells_its_text_so_far_and_then_its_answer(client: httpx.Client, worker: Worker) -> None:
