@@ -10,7 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import Swagger
 
-from channels_app.api import artifacts, auth, conversations, documents, me, problems, turns
+from channels_app.api import abilities, artifacts, auth, conversations, documents, me, problems, turns
 from channels_app.api.authentication import Bearer, Key, Session
 from orchestrator.errors import BadFrameError, InvalidInputError, NotFoundError, OrchestratorError, UnauthenticatedError
 
@@ -37,6 +37,7 @@ api.add_router("/auth", auth.router)
 api.add_router("/me", me.router)
 api.add_router("/conversations", conversations.router)
 api.add_router("/conversations", turns.conversation_router)
+api.add_router("/abilities", abilities.router)
 api.add_router("/search", conversations.search_router)
 api.add_router("/turns", turns.router)
 api.add_router("/artifacts", artifacts.router)

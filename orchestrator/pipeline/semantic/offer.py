@@ -27,11 +27,13 @@ _FORMS: Final[dict[Language, tuple[str, ...]]] = {
         "{measure} by {dimension} last month",
         "Which {dimension} has the {most} {measure} this year?",
         "{measure} by {dimension}",
+        "{measure} by week this year",
     ),
     "es": (
         "{measure} por {dimension} el mes pasado",
         "¿Qué {dimension} tiene más {measure} este año?",
         "{measure} por {dimension}",
+        "{measure} por semana este año",
     ),
 }
 
@@ -51,7 +53,7 @@ def offers(lexicon: Lexicon, question: str, *, language: Language, today: dt.dat
         fitting = [
             one for one in (*named, *layer.dimensions) if one in GRAINS or reach.reaches((name,), one, directly=True)
         ]
-        if text := next(_working(lexicon, name, fitting, language, today, form=len(found) % 2), None):
+        if text := next(working(lexicon, name, fitting, language, today, form=len(found) % 2), None):
             found[name] = text
         if len(found) == _MOST:
             break
@@ -84,9 +86,10 @@ def _dimensions(items: Iterable[Item]) -> Iterator[str]:
                 yield meaning.name
 
 
-def _working(
+def working(
     lexicon: Lexicon, measure: str, dimensions: Iterable[str], language: Language, today: dt.date, *, form: int
 ) -> Iterator[str]:
+    """Yield, for each dimension, a question about `measure` that the layer answers: in form 0 to 3, else in another."""
     layer = lexicon.layer
     forms = _FORMS[language]
     label = layer.measures[measure].labels.shown(language)

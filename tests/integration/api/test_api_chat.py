@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from orchestrator.store.engine import rw
-from orchestrator.store.rows import one_row
+from orchestrator.store.rows import all_rows, one_row
 from tests.integration.api.kit import Worker, ask, bearer, begin, keep_artifact
 from tests.integration.gateway_kit import Client, GatewayProcess, Person
+from tests.unit.semantic_layer import LAYER
 
 
 def events_of(lines: Iterator[str]) -> list[tuple[str | None, dict[str, Any]]]:
@@ -151,6 +152,32 @@ def test_a_search_does_not_reach_into_others_messages(
     found = anybody.get("/api/search", params={"q": "pumpernickel"}, headers=bearer(stranger)).json()
 
     assert found == {"items": []}
+
+
+def test_what_can_be_asked_is_told_from_ones_own_data_and_documents(
+    anybody: httpx.Client, client: httpx.Client, person: Person, stranger: Person
+) -> None:
+    all_rows(
+        rw(),
+        "INSERT INTO switchyard_warehouse (tenant_id, label, url_encrypted, layer, updated_at)"
+        " VALUES (:tenant, 'w', '', CAST(:layer AS jsonb), now())",
+        tenant=person.account.tenant,
+        layer=LAYER.model_dump_json(),
+    )
+
+    mine = client.get("/api/abilities").json()
+    spanish = client.get("/api/abilities", params={"language": "es"}).json()
+    theirs = anybody.get("/api/abilities", headers=bearer(stranger)).json()
+
+    assert [question["route"] for question in mine["questions"]] == ["sql", "sql", "sql", "chat"]
+    assert "net sales" in mine["measures"]
+    assert "ventas netas" in spanish["measures"]
+    assert theirs == {
+        "questions": [{"route": "chat", "text": "What can you do?"}],
+        "measures": [],
+        "dimensions": [],
+        "documents": [],
+    }
 
 
 # --- turns ---
