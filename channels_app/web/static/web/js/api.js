@@ -114,6 +114,23 @@ export class Api {
     return response.blob();
   }
 
+  /** Keep what the person thinks of an answer; null takes it back. */
+  rate(turn, feedback) {
+    const path = `/api/turns/${encodeURIComponent(turn)}/feedback`;
+    return feedback ? this.#json(path, { method: "POST", json: feedback }) : this.#json(path, { method: "DELETE" });
+  }
+
+  /** Return what can be asked, in `language`. */
+  abilities(language) {
+    return this.#json(`/api/abilities?language=${encodeURIComponent(language)}`);
+  }
+
+  /** Return own questions and answers that hold all of `words`, the latest first. */
+  async search(words) {
+    const found = await this.#json(`/api/search?q=${encodeURIComponent(words)}&limit=30`);
+    return found.items;
+  }
+
   async documents() {
     const list = await this.#json(`/api/documents?limit=${MOST_PER_PAGE}`);
     return list.items;

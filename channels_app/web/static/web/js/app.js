@@ -1,5 +1,6 @@
 /** The page: the door, or the shell around one conversation. */
 
+import { AbilitiesPanel } from "./components/abilities_panel.js";
 import { Connection } from "./components/connection.js";
 import { Composer } from "./components/composer.js";
 import { DocumentsPanel } from "./components/documents_panel.js";
@@ -47,7 +48,7 @@ function Shell({ controller, state, onLanguage }) {
   useEffect(() => {
     document.title = `${name} · ${t("brand")}`;
   }, [name]);
-  const side = state.citation || state.documentsOpen;
+  const side = state.citation || state.documentsOpen || state.abilitiesOpen;
   return html`<div class="shell" data-side=${Boolean(side)}>
     <a class="skip" href="#question" onClick=${(event) => { event.preventDefault(); document.getElementById("question").focus(); }}>${t("skip")}</a>
     <${Sidebar} controller=${controller} state=${state} open=${menu} onChosen=${() => setMenu(false)} onLanguage=${onLanguage} />
@@ -60,13 +61,14 @@ function Shell({ controller, state, onLanguage }) {
         <${Connection} connection=${state.connection} onReconnect=${() => controller.reconnect()} />
       </header>
       ${state.problem && html`<p class="note note--bad topbar__problem" role="alert">${problemText(state.problem)}</p>`}
-      <${Thread} controller=${controller} conversation=${conversation} citation=${state.citation} onAsk=${ask}
+      <${Thread} controller=${controller} conversation=${conversation} citation=${state.citation} sought=${state.sought} onAsk=${ask}
         online=${state.connection.phase === "open"} loading=${conversation?.sync === "stale" && !state.problem} />
       <${Composer} conversation=${state.selected} active=${Boolean(active)} onAsk=${ask}
         onStop=${() => active && controller.stop(state.selected, active.id)} />
     </main>
     ${state.citation ? html`<${SourcePanel} controller=${controller} state=${state} />`
-      : state.documentsOpen && html`<${DocumentsPanel} controller=${controller} documents=${state.documents} />`}
+      : state.documentsOpen ? html`<${DocumentsPanel} controller=${controller} documents=${state.documents} onAsk=${ask} />`
+      : state.abilitiesOpen && html`<${AbilitiesPanel} controller=${controller} onAsk=${ask} />`}
   </div>`;
 }
 

@@ -10,6 +10,7 @@ import { Sync } from "./sync.js";
 import { newId } from "./text.js";
 
 const TITLE_LENGTH = 60;
+const ABILITIES_MS = 60000;
 
 /** Join the session, the HTTP calls, the socket and the store behind verbs. */
 export class Controller {
@@ -37,7 +38,7 @@ export class Controller {
 
   #blank() {
     return { user: this.session?.username ?? null, notice: null, connection: { phase: "idle" }, list: null, selected: null,
-      conversations: {}, citation: null, documents: null, documentsOpen: false, problem: null };
+      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null };
   }
 
   #set(change) {
@@ -122,6 +123,16 @@ export class Controller {
     this.#go({ conversation: id, artifact: null });
   }
 
+  /** Bring a turn of the shown conversation into view, as soon as it is there. */
+  lookAt(turn) {
+    this.#set({ sought: turn });
+  }
+
+  /** The sought turn has been shown. */
+  seen() {
+    this.#set({ sought: null });
+  }
+
   /** Show the passage behind a citation; its address can be shared. */
   openCitation(artifact, n) {
     this.#go({ artifact, n });
@@ -142,10 +153,25 @@ export class Controller {
     this.socket.send("chat.send", { text, route }, { conversation: id, id: question.id, keep: true });
   }
 
+  /** Ask the question of `turn` once more, with `text` in other words; the earlier answer stays beside the new one. */
+  regenerate(conversation, turn, text) {
+    const question = { id: newId(), text: text ?? turn.text, parent: turn.id, edited: text !== undefined };
+    this.sync.change(conversation, (known) => store.addPending(known, question));
+    this.socket.send("chat.regenerate", { turn: turn.id, text }, { conversation, id: question.id, keep: true });
+  }
+
   /** Send a refused question again, as a new one. */
   askAgain(conversation, question) {
     this.drop(conversation, question);
+    const parent = this.store.get().conversations[conversation]?.turns[question.parent];
+    if (parent) return this.regenerate(conversation, parent, question.edited ? question.text : undefined);
     return this.ask(question.text, { route: question.route });
+  }
+
+  /** Say what the person thinks of an answer: `{rating, reason, comment}`, or null to take it back. */
+  async rate(conversation, turn, feedback) {
+    await this.api.rate(turn, feedback);
+    this.sync.change(conversation, (known) => store.applyFeedback(known, turn, feedback));
   }
 
   async #create() {
@@ -221,7 +247,24 @@ export class Controller {
   /** Show or hide the documents. */
   toggleDocuments(open) {
     if (open && this.store.get().citation) this.closeCitation();
-    this.#set({ documentsOpen: open });
+    this.#set({ documentsOpen: open, abilitiesOpen: false });
+  }
+
+  /** Show or hide what can be asked. */
+  toggleAbilities(open) {
+    if (open && this.store.get().citation) this.closeCitation();
+    this.#set({ abilitiesOpen: open, documentsOpen: false });
+  }
+
+  /** Return what can be asked in `language`; asked once in a while, as it changes with the documents. */
+  abilities(language) {
+    const key = `${language} ${this.session.username}`;
+    if (this.known?.key !== key || Date.now() > this.known.until) {
+      const answer = this.api.abilities(language);
+      this.known = { key, until: Date.now() + ABILITIES_MS, answer };
+      answer.catch(() => { this.known = null; });
+    }
+    return this.known.answer;
   }
 
   /** Fetch the documents anew. */

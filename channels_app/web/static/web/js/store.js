@@ -27,8 +27,9 @@ function applyBody(conversation, event) {
   if (!id) return conversation;
   if (event.type === "turn.accepted") {
     const known = conversation.turns[id];
-    if (known) return putTurn(conversation, { ...known, text: event.data.text, acceptedAt: event.ts });
-    return putTurn(conversation, newTurn(id, event.data.text, event.ts));
+    const parent = event.data.parent ?? null;
+    if (known) return putTurn(conversation, { ...known, text: event.data.text, acceptedAt: event.ts, parent });
+    return putTurn(conversation, newTurn(id, event.data.text, event.ts, parent));
   }
   const turn = conversation.turns[id];
   if (!turn) return conversation;
@@ -103,7 +104,7 @@ export function settlePending(conversation, id, answer) {
   }
   const without = { ...conversation, pending: conversation.pending.filter((other) => other.id !== id) };
   const turn = answer.data.turn;
-  return turn in without.turns ? without : putTurn(without, newTurn(turn, question.text, answer.ts));
+  return turn in without.turns ? without : putTurn(without, newTurn(turn, question.text, answer.ts, question.parent ?? null));
 }
 
 /** Return `conversation` without the question `id`, which the person gave up or sends again. */
@@ -114,6 +115,38 @@ export function dropPending(conversation, id) {
 /** Return the turns of `conversation` that have no ending yet, the oldest first. */
 export function liveTurns(conversation) {
   return (conversation?.order ?? []).map((id) => conversation.turns[id]).filter((turn) => !hasEnded(turn));
+}
+
+/** Return `conversation` with what its person thinks of the answer of `turn`; null takes it back. */
+export function applyFeedback(conversation, turn, feedback) {
+  const known = conversation.turns[turn];
+  return known ? putTurn(conversation, { ...known, feedback }) : conversation;
+}
+
+/**
+ * Return the questions of `conversation` in their order, each with all its versions, the oldest first.
+ *
+ * A question that was asked again, in the same words or in others, stands where it stood; a pending one is in
+ * `pending` of the question it repeats, or in `pending` of the conversation's end (the second value).
+ */
+export function exchanges(conversation) {
+  const root = new Map();
+  const found = new Map();
+  for (const id of conversation.order) {
+    const turn = conversation.turns[id];
+    // A parent that lies on an earlier page, or was deleted, makes its child a question of its own.
+    const first = root.get(turn.parent) ?? id;
+    root.set(id, first);
+    if (!found.has(first)) found.set(first, { id: first, turns: [], pending: [] });
+    found.get(first).turns.push(turn);
+  }
+  const rest = [];
+  for (const question of conversation.pending) {
+    const exchange = found.get(root.get(question.parent));
+    if (exchange) exchange.pending.push(question);
+    else rest.push(question);
+  }
+  return [[...found.values()], rest];
 }
 
 /** Return an observable value: `get`, `update(change)`, `subscribe(listener)` → unsubscribe. */

@@ -9,6 +9,11 @@ const DAY = /^date$/i;
 const NAME_OF_DIGITS = /(^|_)(id|no|number|nr|code|zip|year|año|anio)$/i;
 const PLAIN_DECIMAL = /^-?\d+(\.\d+)?$/;
 
+/** Return whether a column of digits names things instead of counting them. */
+export function isName(name) {
+  return NAME_OF_DIGITS.test(name);
+}
+
 /** Return `{columns, rows, total, truncated, sql}` from an artifact or its preview, rows as lists. */
 export function readTable(source) {
   const raw = Array.isArray(source) ? { rows: source } : source ?? {};

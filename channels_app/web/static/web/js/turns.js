@@ -13,9 +13,9 @@ export function hasEnded(turn) {
 }
 
 /** Return a turn of which only the question is known. */
-export function newTurn(id, text, acceptedAt = null) {
+export function newTurn(id, text, acceptedAt = null, parent = null) {
   return {
-    id, text, acceptedAt, state: "queued", attempt: 0, route: null, confidence: null, alternatives: [],
+    id, text, acceptedAt, parent, feedback: null, state: "queued", attempt: 0, route: null, confidence: null, alternatives: [],
     queued: null, stages: [], artifacts: [], streaming: false, partial: "", partialLength: 0,
     citations: [], usage: null, timeline: null, error: null, reached: [],
   };
@@ -45,7 +45,8 @@ export function fromRow(row, known = null) {
   const partial = row.answer ?? row.partial ?? "";
   const same = known && known.attempt === (row.attempt ?? 0) ? known : null;
   return {
-    ...newTurn(row.id, row.text, row.created_at ? Date.parse(row.created_at) : null),
+    ...newTurn(row.id, row.text, row.created_at ? Date.parse(row.created_at) : null, row.parent ?? null),
+    feedback: row.feedback ?? null,
     state: row.state,
     attempt: row.attempt ?? 0,
     route: row.route ?? null,

@@ -10,20 +10,22 @@ const UNDER_WAY = new Set(["queued", "parsing"]);
 const POLL_MS = 2000;
 const ACCEPTED = ".md,.markdown,.txt,.pdf,.docx,.html,.htm";
 
-function DocumentRow({ item, onDelete }) {
+function DocumentRow({ item, onDelete, onAsk }) {
   return html`<li class="document">
     <span class="document__title">${item.title}</span>
     <span class="document__state" data-state=${item.state}>${t(`documents.state.${item.state}`)}</span>
     <span class="document__meta">${[item.chunks ? t("documents.chunks", { n: item.chunks }) : null,
       item.created_at ? date(new Date(item.created_at), true) : null].filter(Boolean).join(" · ")}</span>
     ${item.error && html`<span class="document__error">${typeof item.error === "string" ? item.error : problemText(item.error)}</span>`}
+    ${item.state === "indexed" && html`<button type="button" class="link document__ask"
+      onClick=${() => onAsk(t("documents.question", { title: item.title }), { route: "rag" })}>${t("documents.ask")}</button>`}
     <button type="button" class="icon-button" onClick=${onDelete} aria-label=${t("documents.delete_named", { title: item.title })}
       title=${t("documents.delete")}><${Icon} name="bin" /></button>
   </li>`;
 }
 
 /** Show the documents; the list is asked for again while any of them is being read. */
-export function DocumentsPanel({ controller, documents }) {
+export function DocumentsPanel({ controller, documents, onAsk }) {
   const picker = useRef(null);
   const [error, setError] = useState(null);
   const [sending, setSending] = useState(0);
@@ -75,6 +77,6 @@ export function DocumentsPanel({ controller, documents }) {
     ${error && html`<p class="note note--bad" role="alert">${error}</p>`}
     ${documents === null && !error && html`<p role="status">${t("thread.loading")}</p>`}
     ${documents !== null && shown.length === 0 && html`<p class="panel__lead">${t("documents.empty")}</p>`}
-    <ul class="documents" aria-live="polite">${shown.map((item) => html`<${DocumentRow} key=${item.id} item=${item} onDelete=${() => remove(item)} />`)}</ul>
+    <ul class="documents" aria-live="polite">${shown.map((item) => html`<${DocumentRow} key=${item.id} item=${item} onAsk=${onAsk} onDelete=${() => remove(item)} />`)}</ul>
   </${Panel}>`;
 }

@@ -41,10 +41,18 @@ function waitingWords({ waitingFor, queue }) {
   return has(`queue.${queue}`) ? t("queued.waiting", { what: t(`queue.${queue}`) }) : t("queued.plain");
 }
 
-/** Show the stations of `turn`, and what it waits for when it waits. */
+function Why({ queued }) {
+  const reason = has(`why.${queued.queue}`) ? t(`why.${queued.queue}`) : t("why.other");
+  const ahead = queued.position == null ? "" : queued.position <= 1 ? t("why.next") : t("why.ahead", { n: queued.position - 1 });
+  const pace = queued.expectedWaitMs == null ? t("why.no_pace") : t("why.pace", { time: duration(queued.expectedWaitMs) });
+  return html`<details class="why-waiting"><summary>${t("why.title")}</summary>
+    <p>${[reason, ahead, pace].filter(Boolean).join(" ")}</p><p>${t("why.kept")}</p></details>`;
+}
+
+/** Show the stations of `turn`, and what it waits for when it waits; an answered turn's fold into one line. */
 export function Line({ turn }) {
   const { queued } = turn;
-  return html`<div class="line">
+  return html`<div class="line" data-folded=${turn.state === "completed"}>
     <ol class="line__stations" aria-label=${t("stage.label")}>
       ${stations(turn).map((station) => html`<${Station} key=${station.stage ?? "unknown"} station=${station} />`)}
     </ol>
@@ -52,6 +60,7 @@ export function Line({ turn }) {
       ${waitingWords(queued)}
       ${queued.position != null && html`<span class="chip">${t("queued.position", { position: queued.position })}</span>`}
       ${queued.expectedWaitMs != null && html`<span class="chip">${t("queued.expected", { time: duration(queued.expectedWaitMs) })}</span>`}
-    </p>`}
+    </p>
+    <${Why} queued=${queued} />`}
   </div>`;
 }

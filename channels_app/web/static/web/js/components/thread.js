@@ -2,26 +2,16 @@
 
 import { t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
-import { liveTurns } from "../store.js";
+import { exchanges, liveTurns } from "../store.js";
 import { hasEnded } from "../turns.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
-import { Icon, Logo } from "./icons.js";
-import { PendingQuestion, Turn } from "./turn.js";
+import { Icon } from "./icons.js";
+import { Exchange } from "./exchange.js";
+import { PendingQuestion } from "./turn.js";
+import { Welcome } from "./welcome.js";
 
-const SUGGESTIONS = ["one", "two", "three", "four"];
 const NEAR_PX = 80;
-
-function Welcome({ onAsk }) {
-  return html`<div class="welcome">
-    <${Logo} />
-    <h2>${t("welcome.title")}</h2>
-    <p>${t("welcome.lead")}</p>
-    <ul class="suggestions">${SUGGESTIONS.map((name) => html`<li key=${name}>
-      <button type="button" onClick=${() => onAsk(t(`suggestion.${name}.text`))}>
-        <span class="suggestions__kind">${t(`suggestion.${name}.kind`)}</span>
-        <span>${t(`suggestion.${name}.text`)}</span></button></li>`)}</ul>
-  </div>`;
-}
+const SETTLED_MS = 60;
 
 /** Return what a screen reader is told of the newest turn: each stage once, then the whole answer. */
 function spoken(turn) {
@@ -62,24 +52,36 @@ function useStickToEnd(ref, signature, id) {
 }
 
 /** Show `conversation`, or the welcome when there is none; it follows the newest words until scrolled away. */
-export function Thread({ controller, conversation, citation, online, loading, onAsk }) {
+export function Thread({ controller, conversation, citation, sought, online, loading, onAsk }) {
   const place = useRef(null);
   const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id);
-  const turns = conversation ? conversation.order.map((id) => conversation.turns[id]) : [];
+  const [asked, pending] = conversation ? exchanges(conversation) : [[], []];
   const live = liveTurns(conversation);
-  const pending = conversation?.pending ?? [];
-  const empty = turns.length === 0 && pending.length === 0;
+  const latest = conversation?.turns[conversation.order.at(-1)];
+  const there = Boolean(sought && conversation?.turns[sought]);
+  useEffect(() => {
+    if (!there) return undefined;
+    // The exchange turns to that version first.
+    const timer = setTimeout(() => {
+      const turn = place.current.querySelector(`[data-turn="${CSS.escape(sought)}"]`);
+      turn?.scrollIntoView({ block: "start" });
+      turn?.classList.add("turn--sought");
+      controller.seen();
+    }, SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, [there, sought]);
+  const empty = asked.length === 0 && pending.length === 0;
   return html`<div class="thread" ref=${place} tabindex="-1">
     <div class="thread__column">
-      ${empty && !loading && html`<${Welcome} onAsk=${onAsk} />`}
+      ${empty && !loading && html`<${Welcome} controller=${controller} onAsk=${onAsk} />`}
       ${empty && loading && html`<p class="thread__loading" role="status">${t("thread.loading")}</p>`}
-      ${turns.map((turn) => html`<${Turn} key=${turn.id} controller=${controller} conversation=${conversation.id} turn=${turn}
-        citation=${citation} waiting=${live.indexOf(turn) > 0} onAsk=${onAsk} />`)}
+      ${asked.map((exchange) => html`<${Exchange} key=${exchange.id} controller=${controller} conversation=${conversation.id}
+        exchange=${exchange} live=${live} sought=${sought} citation=${citation} online=${online} onAsk=${onAsk} />`)}
       ${pending.map((question) => html`<${PendingQuestion} key=${question.id} question=${question} online=${online}
         onAgain=${() => controller.askAgain(conversation.id, question)}
         onDrop=${() => controller.drop(conversation.id, question)} />`)}
     </div>
-    <p class="visually-hidden" aria-live="polite">${spoken(turns.at(-1))}</p>
+    <p class="visually-hidden" aria-live="polite">${spoken(latest)}</p>
     ${away && !empty && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="down" />${t("thread.to_end")}</button>`}
   </div>`;
 }

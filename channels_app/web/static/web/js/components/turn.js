@@ -3,13 +3,14 @@
 import { percent, t } from "../i18n.js";
 import { readTable } from "../table_format.js";
 import { hasEnded } from "../turns.js";
-import { html, useMemo } from "../ui.js";
+import { html, useState } from "../ui.js";
 import { Answer, Footnotes } from "./answer.js";
 import { Icon } from "./icons.js";
 import { Line } from "./line.js";
 import { problemText, problemTitle } from "./problem.js";
 import { ResultTable } from "./result_table.js";
 import { TimeBar } from "./time_bar.js";
+import { EditQuestion, TurnActions } from "./turn_actions.js";
 
 // Below this the route was a guess, and the person may know better.
 const UNSURE = 0.6;
@@ -28,14 +29,14 @@ function Failure({ turn, onRetry }) {
   return html`<div class="failure" role="alert">
     <p class="failure__title">${problemTitle(turn.error?.code)}</p>
     <p>${problemText(turn.error ?? { code: "internal" })}</p>
+    <p class="failure__kept">${t(turn.artifacts.length > 0 ? "turn.kept_results" : "turn.kept_question")}</p>
     <button type="button" class="button" onClick=${onRetry}>${turn.error?.retryable ? t("turn.retry") : t("turn.ask_again")}</button>
   </div>`;
 }
 
-function Cancelled({ turn, onRetry }) {
+function Cancelled({ turn }) {
   const reached = turn.reached.map((place) => t(`reached.${place}`)).join(", ");
-  return html`<p class="stopped"><span>${reached ? t("turn.cancelled_reached", { reached }) : t("turn.cancelled")}</span>
-    <button type="button" class="link" onClick=${onRetry}>${t("turn.ask_again")}</button></p>`;
+  return html`<p class="stopped"><span>${reached ? t("turn.cancelled_reached", { reached }) : t("turn.cancelled")}</span></p>`;
 }
 
 function OtherWays({ turn, onAsk }) {
@@ -54,21 +55,15 @@ function tablesOf(turn) {
     .filter((artifact) => readTable(artifact.preview).columns.length > 0).map((artifact) => ({ artifact, sql: text }));
 }
 
-/**
- * Show `turn` of `conversation`; `waiting` behind another one, it has a stop of its own.
- *
- * A turn that has not changed is not drawn again: a long conversation costs no more per word than a short one.
- */
-export function Turn(props) {
-  return useMemo(() => html`<${TurnBody} ...${props} />`, [props.turn, props.citation, props.waiting]);
-}
-
-function TurnBody({ controller, conversation, turn, citation, waiting, onAsk }) {
+/** Show `turn` of `conversation`; `waiting` behind another one, it has a stop of its own. */
+export function Turn({ controller, conversation, turn, citation, waiting, onAsk }) {
+  const [editing, setEditing] = useState(false);
   const ended = hasEnded(turn);
   const open = (source) => controller.openCitation(source.artifact, source.n);
-  const retry = () => onAsk(turn.text);
+  const again = (text) => controller.regenerate(conversation, turn, text);
   return html`<article class="turn" data-turn=${turn.id} data-state=${turn.state}>
-    <h2 class="question"><span class="visually-hidden">${t("turn.question")}</span>${turn.text}</h2>
+    ${editing ? html`<${EditQuestion} text=${turn.text} onSend=${again} onDone=${() => setEditing(false)} />`
+      : html`<h2 class="question"><span class="visually-hidden">${t("turn.question")}</span>${turn.text}</h2>`}
     <div class="reply" aria-busy=${!ended}>
       <div class="reply__head">
         <${Line} turn=${turn} />
@@ -81,12 +76,13 @@ function TurnBody({ controller, conversation, turn, citation, waiting, onAsk }) 
         streaming=${turn.streaming} onOpen=${open} />`}
       ${tablesOf(turn).map(({ artifact, sql }) => html`<${ResultTable} key=${artifact.id} controller=${controller}
         artifact=${artifact} sql=${sql} />`)}
-      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${retry} />`}
-      ${turn.state === "cancelled" && html`<${Cancelled} turn=${turn} onRetry=${retry} />`}
+      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${() => again()} />`}
+      ${turn.state === "cancelled" && html`<${Cancelled} turn=${turn} />`}
       <${Footnotes} citations=${turn.citations} onOpen=${open}
         current=${turn.citations.some((source) => source.artifact === citation?.artifact) ? citation.n : null} />
       <${OtherWays} turn=${turn} onAsk=${onAsk} />
       ${ended && html`<footer class="reply__foot">
+        <${TurnActions} controller=${controller} conversation=${conversation} turn=${turn} onEdit=${() => setEditing(true)} />
         <${TimeBar} timeline=${turn.timeline} />
         ${turn.usage && html`<p class="writer">${turn.usage.model === "builtin" ? t("turn.builtin")
           : t("turn.model", { model: turn.usage.model })}</p>`}
