@@ -69,6 +69,10 @@ export class Api {
     return list.items;
   }
 
+  me() {
+    return this.#json("/api/me");
+  }
+
   setLanguage(language) {
     return this.#json("/api/me", { method: "PATCH", json: { language } });
   }

@@ -75,15 +75,12 @@ function Shell({ controller, state, onLanguage }) {
 function App({ controller, development }) {
   const state = useStore(controller.store);
   // The words are read while drawing: keying the page by language draws all of it anew.
-  const [language, setLanguage] = useState("");
+  const { language } = state;
   if (!state.user) {
-    return html`<${SignIn} key=${language} controller=${controller} notice=${state.notice} development=${development} onLanguage=${setLanguage} />`;
+    return html`<${SignIn} key=${language} controller=${controller} notice=${state.notice} development=${development}
+      onLanguage=${(name) => controller.show(name)} />`;
   }
-  const speak = (name) => {
-    setLanguage(name);
-    controller.speak(name);
-  };
-  return html`<${Shell} key=${language} controller=${controller} state=${state} onLanguage=${speak} />`;
+  return html`<${Shell} key=${language} controller=${controller} state=${state} onLanguage=${(name) => controller.speak(name)} />`;
 }
 
 const root = document.getElementById("app");

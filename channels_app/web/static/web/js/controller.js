@@ -1,7 +1,7 @@
 /** What a person can do on the page, and what the server's frames do to it. */
 
 import { Api, post } from "./api.js";
-import { chosenLanguage } from "./i18n.js";
+import { chosenLanguage, language, setLanguage } from "./i18n.js";
 import { readHash, writeHash } from "./location.js";
 import { Session } from "./session.js";
 import { ChatSocket } from "./socket.js";
@@ -38,7 +38,7 @@ export class Controller {
 
   #blank() {
     return { user: this.session?.username ?? null, notice: null, connection: { phase: "idle" }, list: null, selected: null,
-      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null };
+      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null, language: language() };
   }
 
   #set(change) {
@@ -74,14 +74,32 @@ export class Controller {
 
   #enter() {
     this.#followAddress();
-    this.speak(chosenLanguage());
+    this.#agreeOnLanguage();
     this.refreshList();
   }
 
-  /** Have the server speak `language`, too; a socket keeps the one it was opened in, so it is opened anew. */
-  async speak(language) {
+  /** Speak what was chosen here, else what the person has set elsewhere, else (both sides by themselves) what the browser prefers. */
+  async #agreeOnLanguage() {
+    const chosen = chosenLanguage();
+    if (chosen) return this.speak(chosen);
+    const set = await this.api.me().then((me) => me.language, () => null);
+    if (set && set !== language()) {
+      setLanguage(set, { keep: false });
+      this.show(set);
+    }
+    return this.socket.connect();
+  }
+
+  /** Draw the page in another language. */
+  show(name) {
+    this.#set({ language: name });
+  }
+
+  /** Have the server speak `name`, too; a socket keeps the language it was opened in, so it is opened anew. */
+  async speak(name) {
+    this.show(name);
     if (!this.session.username) return;
-    if (language) await this.api.setLanguage(language).catch(() => {});
+    await this.api.setLanguage(name).catch(() => {});
     this.socket.connect();
   }
 

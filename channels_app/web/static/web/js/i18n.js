@@ -27,10 +27,10 @@ export function language() {
   return current;
 }
 
-/** Use another language, here and in this browser from now on. */
-export function setLanguage(name) {
+/** Use another language from now on; with `keep`, in this browser for good. */
+export function setLanguage(name, { keep = true } = {}) {
   current = name;
-  localStorage.setItem(KEY, name);
+  if (keep) localStorage.setItem(KEY, name);
   document.documentElement.lang = name;
 }
 

@@ -7,7 +7,8 @@ import { html, useEffect, useRef, useState } from "../ui.js";
 
 const HEIGHT_PX = 260;
 const TONES = ["--stage-sql", "--stage-rag", "--stage-llm", "--stage-classify"];
-const LABEL_MOST = 14;
+const LETTER_PX = 7.5;
+const FEWEST_LETTERS = 5;
 const SMALL = { notation: "compact", maximumFractionDigits: 1 };
 
 function loadStyle() {
@@ -17,8 +18,11 @@ function loadStyle() {
   document.head.append(link);
 }
 
-function cut(text) {
-  return text.length > LABEL_MOST ? `${text.slice(0, LABEL_MOST - 1)}…` : text;
+/** Return the names as they fit below their bars; none where only crumbs of them would. */
+function labels(names, width) {
+  const most = Math.floor((width - 80) / names.length / LETTER_PX);
+  if (most < FEWEST_LETTERS) return names.map(() => "");
+  return names.map((name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name));
 }
 
 function options(Plot, table, spec, width, tone) {
@@ -36,7 +40,7 @@ function options(Plot, table, spec, width, tone) {
   }[spec.kind];
   const below = {
     line: { ...axis, space: 64, values: (_, splits) => splits.map((at) => short.format(at * 1000)) },
-    bar: { ...axis, space: 24, grid: { show: false }, splits: () => names.map((_, at) => at), values: () => (names.length <= 8 ? names.map(cut) : names.map(() => "")) },
+    bar: { ...axis, space: 24, grid: { show: false }, splits: () => names.map((_, at) => at), values: (plot) => labels(names, plot.width) },
     scatter: { ...axis, label: heading(table.columns[spec.x]), labelSize: 22, values: (_, splits) => splits.map((at) => number(at, SMALL)) },
   }[spec.kind];
   return {
@@ -62,19 +66,20 @@ export function Chart({ table, spec }) {
   const place = useRef(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
+    const element = place.current;
     let wanted = true;
     let plot = null;
     let Plot = null;
     // A property of its own is only text; as a colour the browser resolves it for the theme in use.
     const tone = (name) => {
-      place.current.style.color = `var(${name})`;
-      const { color } = getComputedStyle(place.current);
-      place.current.style.color = "";
+      element.style.color = `var(${name})`;
+      const { color } = getComputedStyle(element);
+      element.style.color = "";
       return color;
     };
     const draw = () => {
       plot?.destroy();
-      plot = new Plot(options(Plot, table, spec, Math.max(240, place.current.clientWidth), tone), chartData(table, spec), place.current);
+      plot = new Plot(options(Plot, table, spec, Math.max(240, element.clientWidth), tone), chartData(table, spec), element);
     };
     loadStyle();
     import("../../vendor/uplot.js").then((module) => {
@@ -88,8 +93,8 @@ export function Chart({ table, spec }) {
     const themed = new MutationObserver(redraw);
     themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     scheme.addEventListener("change", redraw);
-    const sized = new ResizeObserver(() => plot?.setSize({ width: Math.max(240, place.current.clientWidth), height: HEIGHT_PX }));
-    sized.observe(place.current);
+    const sized = new ResizeObserver(() => plot?.setSize({ width: Math.max(240, element.clientWidth), height: HEIGHT_PX }));
+    sized.observe(element);
     return () => {
       wanted = false;
       themed.disconnect();
