@@ -3,88 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 30_000
-FIGURES = "What were the sales by branch last month?"
-RULES = "What should I do when a guest reports an allergy?"
+from tests.browser.kit import FIGURES, MARKS, PATIENCE_MS, RULES, ask, expect_ending
 
-# The page keeps its socket to itself, so the test remembers it when it is made.
-REMEMBER_SOCKETS = """
-  window.sockets = [];
-  window.WebSocket = class extends WebSocket {
-    constructor(...args) { super(...args); window.sockets.push(this); }
-  };
-"""
-
-pytestmark = [
-    pytest.mark.browser,
-    # The first test waits for the whole product: it trains the router and embeds the example's documents.
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no chromium at {CHROMIUM}: apt-get install chromium"),
-]
-
-
-class LiveStack(Protocol):
-    """Where the running platform is, and who may sign in."""
-
-    base_url: str
-    username: str
-    password: str
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run one headless browser for this module."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Browser, live_stack: LiveStack) -> Iterator[Page]:
-    """Return the page, signed in and connected; what the policy blocked or a script threw fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-US")
-    context.set_default_timeout(PATIENCE_MS)
-    faults: list[str] = []
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda entry: faults.append(entry.text) if "Content Security Policy" in entry.text else None)
-    opened.add_init_script(REMEMBER_SOCKETS)
-    opened.goto(live_stack.base_url)
-    opened.get_by_label("User name").fill(live_stack.username)
-    opened.get_by_label("Password").fill(live_stack.password)
-    opened.get_by_role("button", name="Sign in").click()
-    expect(opened.locator(".connection")).to_have_attribute("data-phase", "open", timeout=PATIENCE_MS)
-    yield opened
-    context.close()
-    assert faults == []
-
-
-def ask(page: Page, question: str) -> None:
-    """Send a question the way a person does."""
-    page.get_by_label("Your question").fill(question)
-    page.keyboard.press("Enter")
-
-
-def expect_ending(page: Page, state: str) -> None:
-    """Wait until the newest turn has come to its ending."""
-    expect(page.locator(".turn").last).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+pytestmark = MARKS
 
 
 def test_a_question_about_figures_shows_its_stages_its_table_and_its_answer(page: Page) -> None:

@@ -203,3 +203,39 @@ test("a bare list with totals beside it reads like a timeline object", () => {
   assert.equal(turns.t.timeline.totalMs, 5);
   assert.equal(turns.t.timeline.stages.length, 1);
 });
+
+function accepted(seq, turn, text, parent) {
+  return { ...event(seq, "turn.accepted", { text, parent }), data: { turn, text, parent } };
+}
+
+test("a question that was asked again stands where it stood, with all its answers", () => {
+  const conversation = after([accepted(1, "a", "How much?"), accepted(2, "b", "When?"), accepted(3, "c", "How many?", "a"),
+    accepted(4, "d", "How many?", "c")]);
+
+  const [asked, pending] = store.exchanges(conversation);
+
+  assert.deepEqual(asked.map((exchange) => exchange.turns.map((turn) => turn.id)), [["a", "c", "d"], ["b"]]);
+  assert.deepEqual(pending, []);
+});
+
+test("a version that is not acknowledged yet waits at its question, and stays there when it is", () => {
+  const asked = store.addPending(after([accepted(1, "a", "How much?"), accepted(2, "b", "When?")]), { id: "q", text: "How many?", parent: "a" });
+
+  const settled = store.settlePending(asked, "q", { type: "ack", ts: 5, data: { turn: "c" } });
+
+  assert.deepEqual(store.exchanges(asked)[0][0].pending.map((question) => question.id), ["q"]);
+  assert.deepEqual(store.exchanges(settled)[0][0].turns.map((turn) => turn.id), ["a", "c"]);
+});
+
+test("a version whose question is not on the page is a question of its own", () => {
+  const [asked] = store.exchanges(after([accepted(1, "c", "How many?", "gone")]));
+
+  assert.deepEqual(asked.map((exchange) => exchange.id), ["c"]);
+});
+
+test("a thumb is shown at once, and can be taken back", () => {
+  const rated = store.applyFeedback(after([ACCEPTED]), "t", { rating: "down", reason: "too_slow" });
+
+  assert.equal(rated.turns.t.feedback.reason, "too_slow");
+  assert.equal(store.applyFeedback(rated, "t", null).turns.t.feedback, null);
+});
