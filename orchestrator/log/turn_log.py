@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 from redis.exceptions import RedisError
 
+from orchestrator.errors import StoreDownError
 from orchestrator.events import Event, MessageDelta, MessageStarted, StageFinished, StageStarted
 from orchestrator.log.records import Appended
 
@@ -82,7 +83,8 @@ class TurnLog:
         """Append a durable event, after all that is still unsaid.
 
         Returns:
-            False when Redis did not answer: the event is remembered and goes out with the next one.
+            False when Redis did not answer, or PostgreSQL, whom it asked who owns the turn: the event is remembered
+            and goes out with the next one.
 
         Raises:
             LostTurnError: a newer attempt owns the turn, or it has ended.
@@ -103,7 +105,7 @@ class TurnLog:
             self._text += text
 
     def flush(self) -> bool:
-        """Send what is unsaid; return False when Redis did not answer.
+        """Send what is unsaid; return False as `say` does.
 
         Raises:
             LostTurnError: as for `say`.
@@ -138,7 +140,8 @@ class TurnLog:
             return False
         try:
             self._flush()
-        except RedisError as exc:
+        except (RedisError, StoreDownError) as exc:
+            # A log that has forgotten the turn asks the row, and PostgreSQL may be away just then: no reason to fail.
             self._retry_at = time.monotonic() + RETRY_S
             _logger.warning("log does not answer", turn=self._turn, error=type(exc).__name__, unsaid=len(self._pending))
             return False

@@ -14,7 +14,7 @@ from orchestrator.events import Route, TurnRouted
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.retrying import patiently, with_retries
 from orchestrator.pipeline.run_stage import SETTLE_STAGE_S
 from orchestrator.publish import HopMessage
 from orchestrator.queues import QUEUES
@@ -123,7 +123,7 @@ def embed(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
         ),
     )
     carry = {"embedding": vectors.pack(rows[0]), "model": engines.embedder.name}
-    claiming.carry_to(rw(), turn=context.turn, fence=context.fence, hop="rag", carry=carry)
+    patiently(context, lambda: claiming.carry_to(rw(), turn=context.turn, fence=context.fence, hop="rag", carry=carry))
     done = until_answered(
         lambda: claiming.finish_stage(rw(), stage=context.row["stage"], summary=""),
         limit_s=context.deadline.remaining_s(),

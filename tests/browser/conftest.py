@@ -27,6 +27,7 @@ REMEMBER_SOCKETS = """
   };
 """
 
+
 class LiveStack(Protocol):
     """Where the running platform is, and who may sign in."""
 
@@ -63,9 +64,7 @@ def visit(browser: Browser, live_stack: LiveStack) -> Iterator[Visit]:
     faults: list[str] = []
 
     def open_page(*, language: str = "en", scheme: ColorScheme = "light", width: int = 1280, height: int = 860) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, locale="en-US", color_scheme=scheme
-        )
+        context = browser.new_context(viewport={"width": width, "height": height}, locale="en-US", color_scheme=scheme)
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()

@@ -37,5 +37,3 @@ def ask(page: Page, question: str) -> None:
 def expect_ending(page: Page, state: str) -> None:
     """Wait until the newest turn has come to its ending."""
     expect(page.locator(".turn").last).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
-
-

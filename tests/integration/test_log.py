@@ -10,6 +10,7 @@ from redis import Redis
 
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
+from orchestrator.errors import StoreDownError
 from orchestrator.events import (
     Event,
     MessageCompleted,
@@ -319,6 +320,27 @@ async def test_a_pen_mends_a_log_that_another_writer_renewed(
     log.flush()
 
     assert texts((await reader.open(conversation, None)).frames) == "one two"
+
+
+async def test_a_log_that_has_forgotten_waits_for_the_row_that_cannot_be_read(
+    writer: LogWriter, reader: LogReader, conversation: str
+) -> None:
+    answers: list[StoreDownError | int] = [StoreDownError("restarts", dependency="database"), 1]
+
+    def fence() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, StoreDownError):
+            raise answer
+        return answer
+
+    log = TurnLog(writer, conversation=conversation, turn=TURN, fence=1, cid="c", current_fence=fence)
+
+    said = log.say(started("classify"))
+    settled = log.settle(5)
+
+    opened = await reader.open(conversation, None)
+    assert (said, settled) == (False, True)
+    assert [orjson.loads(frame)["type"] for _, frame in opened.frames] == ["stage.started"]
 
 
 def test_a_pen_whose_row_moved_on_stops(writer: LogWriter, conversation: str, redis_client: Redis, keys: Keys) -> None:
