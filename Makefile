@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BOOTSTRAP = @exec $(PYTHON) deploy/bootstrap.py
 
-.PHONY: help run restart test test-fast test-faults lint format drill install constraints compose
+.PHONY: help run restart restore test test-fast test-faults lint format drill install constraints compose
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
@@ -12,6 +12,9 @@ run: ## start everything; the page's address is shown last
 
 restart: ## replace the processes of a running start one after the other (new code), losing nothing
 	$(BOOTSTRAP) restart
+
+restore: ## bring a backup back into an empty database (ARGS="FILE"); nothing may run
+	$(BOOTSTRAP) restore $(ARGS)
 
 test: ## all tests, against private servers (ARGS="-k words" to choose)
 	$(BOOTSTRAP) test $(ARGS)

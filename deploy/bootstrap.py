@@ -42,6 +42,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command(RUN_EXTRAS, (("python", "-m", "deploy.run"),)),
     "restart": Command(RUN_EXTRAS, (("python", "-m", "deploy.restart"),)),
+    "restore": Command(RUN_EXTRAS, (("python", "-m", "deploy.restore"),)),
     "test": Command(DEV_EXTRAS, (("python", "-m", "pytest", "-q", "-m", "not drill"),)),
     "test-fast": Command(
         DEV_EXTRAS,

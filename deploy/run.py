@@ -35,6 +35,8 @@ class Installation:
     terminal: Terminal
     steps: tuple[Step, ...] = STEPS
     table: Callable[[Mapping[str, str]], list[Process]] = processes
+    #: Stay and serve; else the steps are run beside the servers, and that is all.
+    serve: bool = True
     _supervisor: Supervisor = field(init=False)
     _until_the_end: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     _stops: int = field(default=0, init=False)
@@ -131,9 +133,13 @@ class Installation:
 
     async def _bring_up(self) -> None:
         began = time.monotonic()
-        self._require_free_ports()
+        if self.serve:
+            self._require_free_ports()
         product = await self._start_servers()
         await self._run_steps()
+        if not self.serve:
+            self._stop.set()
+            return
         table = self.table(self.environ())
         with self.terminal.timed(f"{len(table)} processes"):
             for process in table:

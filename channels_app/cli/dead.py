@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from channels_app.cli import dead_view, installation
+from channels_app.cli import dead_view
 from channels_app.cli.ask import FAILED, USAGE
-from channels_app.cli.render import clean
+from channels_app.cli.local import UsageError, complain, err, explained, out, print_json
 
 if TYPE_CHECKING:
     from orchestrator.chat.dead_letters import Replayed, Wanted
-
-P = ParamSpec("P")
 
 app = typer.Typer(
     help="List dead letters: turns that failed for no fault of their users'. Replay asks their questions again.",
     no_args_is_help=True,
 )
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-
 Tenant = Annotated[str | None, typer.Option("--tenant", help="Only this company's (its slug).")]
 Code = Annotated[str | None, typer.Option("--code", help="Only those that ended with this code, as dependency_down.")]
 HopName = Annotated[str | None, typer.Option("--hop", help="Only those given up at classify, embed, sql, rag or llm.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 State = Literal["waiting", "replayed", "all"]
-
-
-class _UsageError(Exception):
-    """The caller asked for what can't be; the text says what can."""
-
-
-def explained(command: Callable[P, None]) -> Callable[P, None]:
-    """Have what was asked wrongly end with exit code 2, and what failed with 1, each in one line."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            with _installed():
-                command(*args, **kwargs)
-        except (_UsageError, installation.InstallationError) as exc:
-            _complain(str(exc))
-            raise typer.Exit(USAGE) from exc
-
-    return run
 
 
 @app.command("list")
@@ -73,7 +45,7 @@ def list_(
     wanted = _wanted(tenant, code, hop, state)
     letters = dead_letters.page(wanted, most=limit, before=before)
     if as_json:
-        _json([dead_view.letter_json(letter) for letter in letters])
+        print_json([dead_view.letter_json(letter) for letter in letters])
         return
     if not letters:
         some = any((tenant, code, hop, before))
@@ -100,9 +72,9 @@ def show(
     try:
         opened = dead_letters.read(number)
     except NotFoundError as exc:
-        raise _UsageError(f"There is no dead letter {number}; `switchyard dead list` shows those there are.") from exc
+        raise UsageError(f"There is no dead letter {number}; `switchyard dead list` shows those there are.") from exc
     if as_json:
-        _json(dead_view.opened_json(opened, text=text))
+        print_json(dead_view.opened_json(opened, text=text))
         return
     out.print(dead_view.opened(opened, text=text))
 
@@ -128,7 +100,7 @@ def replay(
     told = None if as_json else _tell
     results = dead_letters.replay_all(chosen, by=f"cli:{getpass.getuser()}", told=told)
     if as_json:
-        _json([dead_view.replayed_json(result) for result in results])
+        print_json([dead_view.replayed_json(result) for result in results])
     elif len(results) > 1:
         asked = sum(result.turn is not None for result in results)
         err.print(f"{asked} of {len(results)} asked again.", style="green" if asked == len(results) else "yellow")
@@ -141,17 +113,17 @@ def _chosen(numbers: list[int], everything: bool, wanted: Wanted, yes: bool) -> 
 
     filtered = any((wanted.tenant, wanted.code, wanted.hop))
     if numbers and (everything or filtered):
-        raise _UsageError("Give numbers, or --all with filters; not both.")
+        raise UsageError("Give numbers, or --all with filters; not both.")
     if numbers:
         return list(dict.fromkeys(numbers))
     if not everything:
-        raise _UsageError("Which? Give numbers from `switchyard dead list`, or --all.")
+        raise UsageError("Which? Give numbers from `switchyard dead list`, or --all.")
     waiting = dead_letters.waiting(wanted)
     if not waiting:
         err.print("Nothing waits to be replayed.")
     elif not yes:
         if not sys.stdin.isatty():
-            raise _UsageError(f"{len(waiting)} would be replayed; add --yes, as nobody is here to ask.")
+            raise UsageError(f"{len(waiting)} would be replayed; add --yes, as nobody is here to ask.")
         if not typer.confirm(f"Ask again: {len(waiting)}, the oldest first?", err=True):
             raise typer.Exit(USAGE)
     return waiting
@@ -163,12 +135,12 @@ def _wanted(tenant: str | None, code: str | None, hop: str | None, state: State)
     from orchestrator.tenants.models import Tenant as TenantRow
 
     if hop is not None and hop not in QUEUE_OF:
-        raise _UsageError(f"There is no hop {hop}; there are: {', '.join(QUEUE_OF)}.")
+        raise UsageError(f"There is no hop {hop}; there are: {', '.join(QUEUE_OF)}.")
     found = None
     if tenant is not None:
         slugs = dict(TenantRow.objects.order_by("slug").values_list("slug", "pk"))
         if tenant not in slugs:
-            raise _UsageError(f"There is no tenant {tenant}; there are: {', '.join(slugs) or 'none'}.")
+            raise UsageError(f"There is no tenant {tenant}; there are: {', '.join(slugs) or 'none'}.")
         found = slugs[tenant]
     return Wanted(tenant=found, code=code, hop=hop, replayed={"waiting": False, "replayed": True, "all": None}[state])
 
@@ -180,36 +152,6 @@ def _tell(result: Replayed) -> None:
     if result.refusal is None:
         out.print(f"{result.letter}: asked again as {result.turn}", markup=False)
     elif isinstance(result.refusal, NotFoundError):
-        _complain(f"{result.letter}: There is no such letter.")
+        complain(f"{result.letter}: There is no such letter.")
     else:
-        _complain(f"{result.letter}: {catalogue.of_error(result.refusal, 'en')}")
-
-
-@contextmanager
-def _installed() -> Iterator[None]:
-    """Load the installation, keep its log off the terminal, and say plainly when its database is away."""
-    installation.enter()
-    import logging
-
-    import structlog
-    from django.db import OperationalError
-
-    from orchestrator.errors import StoreDownError
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    try:
-        yield
-    except (StoreDownError, OperationalError) as exc:
-        _complain("The database does not answer. Is it running? `switchyard doctor` says what is wrong.")
-        raise typer.Exit(FAILED) from exc
-
-
-def _complain(text: str) -> None:
-    err.print(clean(text), style="red", markup=False)
-
-
-def _json(value: Any) -> None:  # Any: what JSON holds
-    out.file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        complain(f"{result.letter}: {catalogue.of_error(result.refusal, 'en')}")

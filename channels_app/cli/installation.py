@@ -12,14 +12,18 @@ class InstallationError(Exception):
     """The installation can't be used; the text says why."""
 
 
+def folder() -> Path:
+    """Return the data folder of this installation: logs, private servers, secrets."""
+    return CHECKOUT / Path(os.environ.get("SWITCHYARD_DATA_DIR") or ".switchyard").expanduser()
+
+
 def enter() -> None:
     """Load Django with the settings of the installation around this checkout.
 
     Raises:
         InstallationError: a setting is wrong.
     """
-    folder = CHECKOUT / Path(os.environ.get("SWITCHYARD_DATA_DIR") or ".switchyard").expanduser()
-    secrets = folder / "secrets.json"
+    secrets = folder() / "secrets.json"
     if secrets.is_file():
         # What `make run` gives its processes; without it the private servers can't be found.
         os.environ.setdefault("SWITCHYARD_SECRETS_FILE", str(secrets))

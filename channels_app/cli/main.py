@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 from rich.console import Console
 
-from channels_app.cli import credentials, dead
+from channels_app.cli import credentials, dead, key, operating, user
 from channels_app.cli.api import Api, ProblemError
 from channels_app.cli.ask import FAILED, USAGE
 from channels_app.cli.ask import ask as carry
@@ -28,11 +28,14 @@ ROUTES = ("sql", "rag", "chat", "job")
 app = typer.Typer(
     help="Ask your company's data and documents.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(dead.app, name="dead")
+# Without a name its commands stand beside these.
+app.add_typer(operating.app)
+app.add_typer(dead.app, name="dead", rich_help_panel="Run it")
+app.add_typer(user.app, name="user", rich_help_panel="People")
+app.add_typer(key.app, name="key", rich_help_panel="People")
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 Server = Annotated[
@@ -61,7 +64,7 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-@app.command()
+@app.command(rich_help_panel="Ask")
 @explained
 def ask(
     question: Annotated[str, typer.Argument(help="The question; `-` reads it from standard input.")],
@@ -73,7 +76,10 @@ def ask(
     deadline_s: Annotated[float | None, typer.Option("--deadline", min=1, max=600, help="Seconds it may take.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
 ) -> None:
-    """Ask and watch it being answered; Ctrl-C stops it. Exit code 0: answered, 1: not, 2: usage or sign-in."""
+    """Ask one question and watch it being answered; Ctrl-C stops it.
+
+    Exit code 0: answered, 1: not, 2: usage or sign-in.
+    """
     if route is not None and route not in ROUTES:
         raise typer.BadParameter(f"one of {', '.join(ROUTES)}", param_hint="--route")
     text = sys.stdin.read() if question == "-" else question
@@ -86,13 +92,16 @@ def ask(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel="Ask")
 @explained
 def login(
     server: Server = None,
     username: Annotated[str | None, typer.Option("--username", "-u", help="Asked for when missing.")] = None,
 ) -> None:
-    """Sign in. The password is asked for, or read from SWITCHYARD_PASSWORD; only tokens are kept, in a private file."""
+    """Sign in.
+
+    The password is asked for, or read from SWITCHYARD_PASSWORD; only tokens are kept, in a private file.
+    """
     name = username or typer.prompt("User name", err=True)
     password = os.environ.get("SWITCHYARD_PASSWORD") or typer.prompt("Password", hide_input=True, err=True)
     path = credentials.path_of(os.environ)
@@ -101,7 +110,7 @@ def login(
     err.print(f"Signed in to {clean(kept.server)} as {clean(kept.username)}.", style="green", markup=False)
 
 
-@app.command()
+@app.command(rich_help_panel="Ask")
 @explained
 def logout(server: Server = None) -> None:
     """Sign out: the server forgets the tokens, and so does this machine."""
@@ -110,14 +119,17 @@ def logout(server: Server = None) -> None:
     err.print("Signed out.")
 
 
-@app.command()
+@app.command(rich_help_panel="Ask")
 @explained
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders with Markdown, PDF, DOCX, HTML or text.")],
     server: Server = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until each document has been read.")] = True,
 ) -> None:
-    """Give documents and watch them being read. Exit code 1 when one could not be."""
+    """Give documents and watch them being read.
+
+    Exit code 1: one could not be.
+    """
     from channels_app.cli import ingest as giving
 
     paths = list(giving.found(files))
@@ -131,67 +143,23 @@ def ingest(
         raise typer.Exit(FAILED)
 
 
-@app.command()
-def connect(
-    url: Annotated[
-        str | None,
-        typer.Argument(help="postgresql://…; when missing, it is asked for unseen."),
+@app.command(rich_help_panel="Ask")
+@explained
+def chat(
+    server: Server = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", "-c", help="Go on in this conversation.")
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose it is; not needed while there is one.")] = None,
 ) -> None:
-    """Connect a company's own database, read-only.
+    """Talk: question after question in one conversation.
 
-    Run it where Switchyard is installed. The address may also stand in SWITCHYARD_WAREHOUSE_URL: arguments can be seen
-    by everybody on the machine.
+    Exit code: as of the last question asked.
     """
-    from channels_app.cli import connect as connecting
-    from channels_app.cli import installation
+    from channels_app.cli.chat import chat as talk
 
-    address = (
-        url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or typer.prompt("Database URL", hide_input=True, err=True)
-    )
-    try:
-        installation.enter()
-        made = connecting.connect(address.strip(), tenant=tenant)
-    except (installation.InstallationError, connecting.ConnectError) as exc:
-        err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
-        raise typer.Exit(USAGE) from exc
-    verb = "Replaced" if made.replaced else "Connected"
-    out.print(clean(f"{verb}: {made.label}, for {made.tenant}."), style="green", markup=False)
-    for name, columns in made.relations.items():
-        out.print(clean(f"  {name}: {columns} columns"), markup=False)
-    out.print(
-        f"Drafted {len(made.measures)} measures and {len(made.dimensions)} dimensions from names and types; "
-        "questions about them are understood within a minute.",
-        markup=False,
-    )
-    for gap in made.gaps:
-        err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
-
-
-@app.command()
-def doctor(
-    sql: Annotated[bool, typer.Option("--sql", help="Print what a database administrator has to run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")] = False,
-) -> None:
-    """Check everything this installation stands on, and say what to do about what is wrong.
-
-    Exit code 1: there is a problem.
-    """
-    from channels_app.cli import installation
-
-    try:
-        installation.enter()
-    except installation.InstallationError as exc:
-        err.print(clean(str(exc)), style="red", markup=False)
-        raise typer.Exit(USAGE) from exc
-    from django.core.management import CommandError, call_command
-
-    try:
-        call_command("doctor", sql=sql, json=as_json)
-    except CommandError as exc:
-        err.print(clean(str(exc)), style="red", markup=False)
-        raise typer.Exit(FAILED) from exc
+    with _api(server) as api:
+        code = talk(api, conversation=conversation, out=out, err=err)
+    raise typer.Exit(code)
 
 
 def _api(server: str | None) -> Api:

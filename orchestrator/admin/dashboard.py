@@ -11,13 +11,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.admin.access import person
+from orchestrator.control.situation import lines
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
-from orchestrator.queues import QUEUES
 from orchestrator.resilience.breaker_registry import own_ones, shared_ones
 from orchestrator.store import processes
 from orchestrator.store.engine import ro
-from orchestrator.store.rows import all_rows, one_row
+from orchestrator.store.rows import one_row
 from orchestrator.tenants.models import Tenant
 
 _NOW = """
@@ -35,11 +35,6 @@ SELECT (SELECT count(*) FROM switchyard_turn WHERE state IN ('queued', 'running'
        (SELECT count(*) FROM switchyard_job WHERE state IN ('CREATED', 'PENDING', 'ASSIGNED', 'RUNNING', 'RETRY_WAIT')
           AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS open_jobs
 """
-_QUEUES = """
-SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting,
-       count(*) FILTER (WHERE state = 'dispatched') AS dispatched, count(*) FILTER (WHERE state = 'running') AS running
-FROM switchyard_stage WHERE state IN ('waiting', 'dispatched', 'running') GROUP BY queue
-"""
 
 
 def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +50,7 @@ def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         ("documents that failed", row.get("failed_documents")),
     ]
     context["cards"] = cards
-    context["queues"] = _queues() if mighty else []
+    context["queues"] = lines(processes.alive(ro())) if mighty else []
     context["breakers"] = _breakers() if mighty else []
     return context
 
@@ -90,22 +85,3 @@ def _readable(name: str, tenants: dict[str, str]) -> str:
 @cache
 def _redis() -> Redis:
     return sync_client(settings.SWITCHYARD.redis_url.get_secret_value())
-
-
-def _queues() -> list[dict[str, Any]]:
-    held = {row["queue"]: row for row in all_rows(ro(), _QUEUES)}
-    consumers: dict[str, int] = dict.fromkeys(QUEUES, 0)
-    for process in processes.alive(ro()):
-        for queue in process["queues"] if process["role"] == "worker" and not process["draining"] else ():
-            consumers[queue] = consumers.get(queue, 0) + 1
-    return [
-        {
-            "name": name,
-            "waiting": held.get(name, {}).get("waiting", 0),
-            "dispatched": held.get(name, {}).get("dispatched", 0),
-            "running": held.get(name, {}).get("running", 0),
-            "admitted": queue.admitted,
-            "consumers": consumers[name],
-        }
-        for name, queue in QUEUES.items()
-    ]
