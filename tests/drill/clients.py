@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.drill.facts import Question
 from tests.drill.line import Crowd, Line
 from tests.drill.people import Login
-from tests.drill.questions import DEADLINE_MS, Asking, compose, number_of
+from tests.drill.questions import DEADLINE_MS, FIRST, Asking, compose, number_of
 
 #: Turns of one conversation; then it begins another.
 _TURNS_A_CONVERSATION: Final = 25
@@ -28,10 +28,10 @@ class Pace:
     def __init__(self, per_s: float, rng: random.Random) -> None:
         self._per_s, self._rng = per_s, rng
         self._next_s = 0.0
-        self._numbers = 0
+        self._numbers = FIRST
 
     async def next(self) -> int:
-        """Wait for the next moment and return its question's number, from 1."""
+        """Wait for the next moment and return its question's number, from `FIRST` on."""
         loop = asyncio.get_running_loop()
         self._next_s = max(loop.time(), self._next_s) + self._rng.expovariate(self._per_s)
         self._numbers += 1

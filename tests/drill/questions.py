@@ -22,6 +22,8 @@ _TOLD: Final[Mapping[Told, float]] = {"cancel": 0.04, "deadline": 0.03, "walk_aw
 _TWINS: Final = 0.05
 _NUMBER: Final = re.compile(r"drill question (\d+)")
 
+#: Five digits: a smaller number may be read as a year, and "drill question 2001" is then no question of the drill's.
+FIRST: Final = 10_000
 #: Long enough for any recovery, short enough to wait for at the end.
 DEADLINE_MS: Final = 60_000
 
