@@ -27,8 +27,11 @@ from orchestrator.store.engine import rw
 
 _logger = structlog.get_logger(__name__)
 
-#: How far back the due minute is looked for: every schedule fires at least once a day.
-_DAY = timedelta(days=1)
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+#: A schedule whose missed fires are all made up goes back no further.
+_MADE_UP = timedelta(days=7)
+#: One whose missed fires are left out fires late by no more than this.
+_LATE = timedelta(hours=1)
 
 
 def due_time(schedule: Schedule, now: datetime) -> datetime:
@@ -38,10 +41,27 @@ def due_time(schedule: Schedule, now: datetime) -> datetime:
     """
     cron: Any = schedules.crontab(minute=schedule.minute, hour=schedule.hour)
     minute = now.replace(second=0, microsecond=0)
+    # Every schedule fires at least once a day.
     earliest = minute - _DAY
     while minute > earliest and not (minute.minute in cron.minute and minute.hour in cron.hour):
-        minute -= timedelta(minutes=1)
+        minute -= _MINUTE
     return minute
+
+
+def due_times(schedule: Schedule, *, last: datetime | None, now: datetime) -> list[datetime]:
+    """Return the minutes to fire for, the oldest first: the latest that the schedule names, and what was missed.
+
+    `last` is the fire before, None when there was none: then nothing was missed.
+    """
+    latest = due_time(schedule, now)
+    if schedule.missed == "none":
+        return [latest] if now - latest <= _LATE else []
+    if schedule.missed == "latest" or last is None:
+        return [latest]
+    found = [latest]
+    while (earlier := due_time(schedule, found[-1] - _MINUTE)) > max(last, now - _MADE_UP):
+        found.append(earlier)
+    return found[::-1]
 
 
 class JobScheduler(Scheduler):
@@ -113,15 +133,16 @@ class JobScheduler(Scheduler):
             StoreDownError: PostgreSQL does not answer.
         """
         schedule = self._by_name[str(entry.name)]
-        fire_time = due_time(schedule, datetime.now(UTC))
-        made = jobs.fire(
-            rw(),
-            schedule=schedule.name,
-            fire_time=fire_time,
-            type=schedule.type,
-            queue=JOB_TYPES[schedule.type].queue,
-            payload=schedule.payload,
-            cid=ids.new_id("cid"),
-        )
+        last = jobs.last_fire(rw(), schedule.name) if schedule.missed == "all" else None
+        for fire_time in due_times(schedule, last=last, now=datetime.now(UTC)):
+            made = jobs.fire(
+                rw(),
+                schedule=schedule.name,
+                fire_time=fire_time,
+                type=schedule.type,
+                queue=JOB_TYPES[schedule.type].queue,
+                payload=schedule.payload,
+                cid=ids.new_id("cid"),
+            )
+            _logger.info("schedule fired", schedule=schedule.name, fire_time=fire_time.isoformat(), jobs=made)
         wake_dispatcher(self._redis, self._keys)
-        _logger.info("schedule fired", schedule=schedule.name, fire_time=fire_time.isoformat(), jobs=made)

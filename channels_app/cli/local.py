@@ -85,7 +85,7 @@ def _installed() -> Iterator[None]:
 
     if not settings.SWITCHYARD.database_url.get_secret_value():
         raise installation.InstallationError(
-            f"No database: DATABASE_URL is not set, and nothing was started with the data folder {installation.folder()}."
+            f"No database: DATABASE_URL is not set, and nothing was started with {installation.folder()}."
             " Start it by `make run`, or set SWITCHYARD_DATA_DIR to where it runs."
         )
 

@@ -1,4 +1,4 @@
-"""Jobs, to look at."""
+"""Jobs, to look at; and who gets what they make by mail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import ClassVar
 from django.contrib import admin
 from unfold.decorators import display
 
-from orchestrator.admin.access import ReadOnlyAdmin
-from orchestrator.automation.models import Job
+from orchestrator.admin.access import ReadOnlyAdmin, ReadOnlyInline, TenantAdmin
+from orchestrator.automation.models import Delivery, Job, Subscription
 
 _TONES = {
     "CREATED": "warning",
@@ -25,6 +25,27 @@ _TONES = {
 }
 
 
+class DeliveryInline(ReadOnlyInline):
+    """Who got a job's report."""
+
+    model = Delivery
+    fields = ("email", "state", "answer", "at")
+    readonly_fields = fields
+    ordering = ("email",)
+
+
+@admin.register(Subscription)
+class SubscriptionPage(TenantAdmin):
+    """Who gets a schedule's report by mail."""
+
+    list_display = ("email", "schedule", "language", "tenant", "is_active", "created_at")
+    list_filter = ("schedule", "is_active", ("tenant", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("tenant",)
+    search_fields = ("email",)
+    ordering = ("email",)
+    readonly_fields = ("created_at",)
+
+
 @admin.register(Job)
 class JobPage(ReadOnlyAdmin):
     """Units of automation work."""
@@ -37,6 +58,7 @@ class JobPage(ReadOnlyAdmin):
     ordering = ("-created_at",)
     show_full_result_count = False
     readonly_fields = ("shown_state",)
+    inlines: ClassVar = [DeliveryInline]
     fieldsets: ClassVar = (
         (None, {"fields": ("id", "type", "shown_state", "error", "payload", "result")}),
         (

@@ -17,6 +17,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Artifacts", "table_chart", "chat_artifact"),
             ("Feedback", "thumbs_up_down", "chat_feedback"),
             ("Jobs", "precision_manufacturing", "automation_job"),
+            ("Reports by mail", "mail", "automation_subscription"),
             ("Dead letters", "unsubscribe", "chat_deadletter"),
         ),
     ),

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from orchestrator import ids
+from orchestrator.automation.schedules import SCHEDULES
 from orchestrator.automation.states import JobState
 from orchestrator.tenants.models import Tenant, User
 
@@ -64,3 +65,50 @@ class Job(models.Model):
     def __str__(self) -> str:
         """Return type and id."""
         return f"{self.type} {self.id}"
+
+
+class Subscription(models.Model):
+    """Somebody who gets a schedule's report by mail."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    schedule = models.CharField(max_length=40, choices=[(s.name, s.name) for s in SCHEDULES if s.mailed])
+    email = models.EmailField()
+    language = models.CharField(max_length=2, choices=[("en", "English"), ("es", "Español")], default="en")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Name the table; nobody gets a report twice."""
+
+        db_table = "switchyard_subscription"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "schedule", "email"], name="subscription_once"),
+        ]
+
+    def __str__(self) -> str:
+        """Return who gets what."""
+        return f"{self.schedule} to {self.email}"
+
+
+class Delivery(models.Model):
+    """One report to one recipient; written before the mail goes out, so that a repeated job sends no second one."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="deliveries")
+    email = models.EmailField()
+    #: `sending`, `sent` or `refused`. A job that died in between leaves `sending`: its repeat sends again, under the
+    #: same Message-ID.
+    state = models.CharField(max_length=8)
+    answer = models.TextField(blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        """Name the table and its uniqueness."""
+
+        db_table = "switchyard_delivery"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "email"], name="delivery_once")]
+
+    def __str__(self) -> str:
+        """Return the recipient and how far it is."""
+        return f"{self.email}: {self.state}"

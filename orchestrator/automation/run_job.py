@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -35,6 +36,8 @@ class JobContext:
     cid: str
     stop: Stop
     deadline: Deadline
+    #: The time its schedule named; None when nobody but a person or a program wanted it.
+    fire_time: datetime | None = None
 
 
 #: Does the work and returns the row's result: small JSON, no contents.
@@ -67,6 +70,7 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
             cid=row["cid"],
             stop=stop,
             deadline=Deadline.after_ms(int(JOB_TYPES[row["type"]].limit_s * 1000)),
+            fire_time=row["fire_time"],
         )
         _logger.info("job runs", type=row["type"], attempt=row["attempts"])
         try:

@@ -32,7 +32,7 @@ CLAIM = """
 UPDATE switchyard_job SET state = 'RUNNING', owner = :owner, worker = :worker, attempts = attempts + 1,
        started_at = now()
 WHERE id = :job AND fence = :fence AND dispatch_no = :dispatch_no AND state = 'ASSIGNED'
-RETURNING id AS job, tenant_id AS tenant, type, payload, cid, fence, attempts, max_attempts,
+RETURNING id AS job, tenant_id AS tenant, type, payload, cid, fence, attempts, max_attempts, fire_time,
           cancel_requested_at IS NOT NULL AS cancel_requested
 """
 

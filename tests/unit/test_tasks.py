@@ -13,14 +13,14 @@ from kombu.transport.redis import Channel
 import tasks.stages
 import tasks.worker  # noqa: F401 - registers
 from orchestrator import publish
-from orchestrator.automation.schedules import SCHEDULES, Schedule
+from orchestrator.automation.schedules import SCHEDULES, Missed, Schedule
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.celery import CONFIG, VISIBILITY_TIMEOUT_S, app
 from orchestrator.chat.plan import QUEUE_OF
 from orchestrator.chat.turns import DEADLINE_MAX_MS
 from orchestrator.publish import TASK_OF, HopMessage
 from orchestrator.queues import QUEUES
-from tasks.beat import JobScheduler, due_time
+from tasks.beat import JobScheduler, due_time, due_times
 from tasks.jobs import WORKS
 
 TASKS: dict[str, Any] = dict(app.tasks)  # Any: celery's stubs know no `queue`
@@ -149,6 +149,27 @@ def test_an_hourly_schedule_is_due_at_the_last_full_hour() -> None:
     schedule = Schedule(name="n", type="clean_up")
 
     assert due_time(schedule, datetime(2026, 11, 20, 9, 41, tzinfo=UTC)) == datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("missed", "last", "days"),
+    [
+        ("all", "2026-11-16", [17, 18, 19, 20]),
+        ("all", "2026-11-19", [20]),
+        ("all", None, [20]),
+        ("latest", "2026-11-16", [20]),
+        ("none", "2026-11-16", []),
+        # Somebody switches it on after a year: a week of reports, not four hundred.
+        ("all", "2025-11-16", [14, 15, 16, 17, 18, 19, 20]),
+    ],
+)
+def test_what_was_missed_is_made_up_as_the_schedule_says(missed: Missed, last: str | None, days: list[int]) -> None:
+    schedule = Schedule(name="n", type="clean_up", minute="30", hour="2", missed=missed)
+    before = None if last is None else datetime.fromisoformat(f"{last}T02:30:00+00:00")
+
+    found = due_times(schedule, last=before, now=datetime(2026, 11, 20, 9, 41, tzinfo=UTC))
+
+    assert found == [datetime(2026, 11, day, 2, 30, tzinfo=UTC) for day in days]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.name)
