@@ -80,7 +80,8 @@ def _chart(bars: Sequence[tuple[str, float]], width: float) -> Drawing:
     height = (len(bars) * _BAR_MM + 12) * mm
     drawing = Drawing(width, height)
     chart = HorizontalBarChart()
-    chart.x, chart.y, chart.width, chart.height = 38 * mm, 8 * mm, width - 44 * mm, height - 10 * mm
+    chart.x, chart.y = round(38 * mm), round(8 * mm)
+    chart.width, chart.height = round(width - 44 * mm), round(height - 10 * mm)
     # The chart draws from the bottom up.
     chart.data = [[figure for _, figure in reversed(bars)]]
     chart.categoryAxis.categoryNames = [_short(name) for name, _ in reversed(bars)]
