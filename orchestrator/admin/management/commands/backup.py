@@ -18,13 +18,15 @@ class Command(BaseCommand):
 
     help = "Write a backup: users, conversations, documents, jobs, settings in the database; not the secrets file."
     requires_system_checks = ()
+    #: A caller in this process may pass what shows how far it is.
+    stealth_options = ("progress",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("file", type=Path)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Write it, and say what is in it; `progress` may be given by a caller in this process."""
+        """Write it, and say what is in it."""
         environment = settings.SWITCHYARD
         url = (environment.database_direct_url.get_secret_value()) or environment.database_url.get_secret_value()
         try:
