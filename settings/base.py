@@ -105,6 +105,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/admin/login/"
+# Whoever comes to that page without having been sent there.
+LOGIN_REDIRECT_URL = "/admin/"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]
@@ -146,6 +148,13 @@ UNFOLD = {
     "SITE_TITLE": "Switchyard",
     "SITE_HEADER": "Switchyard",
     "SITE_SYMBOL": "alt_route",
+    # The page's accent (channels_app/web), from its wash to its ink.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f7f6", "100": "#e1edeb", "200": "#c2dcd8", "300": "#97c4be", "400": "#55b3a9", "500": "#1f7a74",
+            "600": "#17595a", "700": "#144c4d", "800": "#123f40", "900": "#0f3435", "950": "#0a2324",
+        },
+    },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": False, "navigation": "orchestrator.admin.navigation.groups"},

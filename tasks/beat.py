@@ -27,25 +27,11 @@ from orchestrator.store.engine import rw
 
 _logger = structlog.get_logger(__name__)
 
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 #: A schedule whose missed fires are all made up goes back no further.
 _MADE_UP = timedelta(days=7)
 #: One whose missed fires are left out fires late by no more than this.
 _LATE = timedelta(hours=1)
-
-
-def due_time(schedule: Schedule, now: datetime) -> datetime:
-    """Return the latest minute, `now`'s included, that a schedule names.
-
-    Two beats that are late by different minutes so make one fire of it.
-    """
-    cron: Any = schedules.crontab(minute=schedule.minute, hour=schedule.hour)
-    minute = now.replace(second=0, microsecond=0)
-    # Every schedule fires at least once a day.
-    earliest = minute - _DAY
-    while minute > earliest and not (minute.minute in cron.minute and minute.hour in cron.hour):
-        minute -= _MINUTE
-    return minute
 
 
 def due_times(schedule: Schedule, *, last: datetime | None, now: datetime) -> list[datetime]:
@@ -53,13 +39,13 @@ def due_times(schedule: Schedule, *, last: datetime | None, now: datetime) -> li
 
     `last` is the fire before, None when there was none: then nothing was missed.
     """
-    latest = due_time(schedule, now)
+    latest = schedule.latest(now)
     if schedule.missed == "none":
         return [latest] if now - latest <= _LATE else []
     if schedule.missed == "latest" or last is None:
         return [latest]
     found = [latest]
-    while (earlier := due_time(schedule, found[-1] - _MINUTE)) > max(last, now - _MADE_UP):
+    while (earlier := schedule.latest(found[-1] - _MINUTE)) > max(last, now - _MADE_UP):
         found.append(earlier)
     return found[::-1]
 

@@ -1,15 +1,17 @@
-"""The admin's first page: what goes on right now, in one statement."""
+"""The admin's first page: the last day, the schedules, and what goes on right now."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from orchestrator.admin import day
 from orchestrator.admin.access import person
 from orchestrator.control.situation import lines
 from orchestrator.log.clients import sync_client
@@ -17,39 +19,28 @@ from orchestrator.log.keys import Keys
 from orchestrator.resilience.breaker_registry import own_ones, shared_ones
 from orchestrator.store import processes
 from orchestrator.store.engine import ro
-from orchestrator.store.rows import one_row
 from orchestrator.tenants.models import Tenant
 
-_NOW = """
-SELECT (SELECT count(*) FROM switchyard_turn WHERE state IN ('queued', 'running', 'waiting_for_user')
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS open_turns,
-       (SELECT count(*) FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'completed'
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS answered,
-       (SELECT count(*) FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'failed'
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS failed,
-       (SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - created_at))::numeric, 1)
-          FROM switchyard_turn WHERE created_at > now() - interval '24 hours' AND state = 'completed'
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS median_s,
-       (SELECT count(*) FROM switchyard_document WHERE state = 'failed'
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS failed_documents,
-       (SELECT count(*) FROM switchyard_job WHERE state IN ('CREATED', 'PENDING', 'ASSIGNED', 'RUNNING', 'RETRY_WAIT')
-          AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant)) AS open_jobs
-"""
+#: Bars of one hour stand on each other: their height is the hour's turns.
+_STACKED = orjson.dumps(
+    {
+        "responsive": True,
+        "maintainAspectRatio": False,
+        "scales": {"x": {"stacked": True}, "y": {"stacked": True, "beginAtZero": True}},
+        "plugins": {"legend": {"display": True, "position": "bottom"}},
+    }
+).decode()
 
 
 def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the figures to the first page: of one's own tenant, and for superusers also of the machinery."""
     mighty = person(request).is_superuser
-    row = one_row(ro(), _NOW, tenant=None if mighty else person(request).tenant_id) or {}
-    cards: list[tuple[str, object]] = [
-        ("turns under way", row.get("open_turns")),
-        ("answered in 24 h", row.get("answered")),
-        ("failed in 24 h", row.get("failed")),
-        ("median answer, s", row.get("median_s") if row.get("median_s") is not None else "–"),
-        ("jobs under way", row.get("open_jobs")),
-        ("documents that failed", row.get("failed_documents")),
-    ]
-    context["cards"] = cards
+    tenant = None if mighty else person(request).tenant_id
+    context["cards"] = day.cards(tenant)
+    context["pictures"] = day.pictures(tenant)
+    context["stacked"] = _STACKED
+    context["routes"] = day.routes(tenant)
+    context["schedules"] = day.schedules(tenant)
     context["queues"] = lines(processes.alive(ro())) if mighty else []
     context["breakers"] = _breakers() if mighty else []
     return context

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 Missed = Literal["all", "latest", "none"]
 
@@ -23,6 +24,42 @@ class Schedule:
     #: Whether what it makes can be subscribed to.
     mailed: bool = False
 
+    def names(self, moment: datetime) -> bool:
+        """Return whether the schedule names the minute of `moment` (UTC)."""
+        return moment.minute in _named(self.minute, 60) and moment.hour in _named(self.hour, 24)
+
+    def latest(self, now: datetime) -> datetime:
+        """Return the latest minute, `now`'s included, that the schedule names.
+
+        Two beats that are late by different minutes so make one fire of it.
+        """
+        return self._walk(now.replace(second=0, microsecond=0), -_MINUTE)
+
+    def next(self, now: datetime) -> datetime:
+        """Return the first minute after `now`'s that the schedule names."""
+        return self._walk(now.replace(second=0, microsecond=0) + _MINUTE, _MINUTE)
+
+    def _walk(self, minute: datetime, step: timedelta) -> datetime:
+        # Every schedule fires at least once a day.
+        for _ in range(_MINUTES_A_DAY):
+            if self.names(minute):
+                return minute
+            minute += step
+        raise ValueError(f"{self.name} never fires")
+
+
+def _named(words: str, size: int) -> frozenset[int]:
+    """Return the numbers below `size` that `*`, `*/15`, `5` or `0,30` name, cron's words that a schedule may use."""
+    found: set[int] = set()
+    for word in words.split(","):
+        every, _, step = word.partition("/")
+        numbers = range(size) if every == "*" else range(int(every), int(every) + 1)
+        found.update(numbers[:: int(step or 1)])
+    return frozenset(number for number in found if number < size)
+
+
+_MINUTE: Final = timedelta(minutes=1)
+_MINUTES_A_DAY: Final = 24 * 60
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="nightly-sales", type="sales_report", minute="30", hour="2", mailed=True, missed="all"),

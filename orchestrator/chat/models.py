@@ -205,6 +205,7 @@ class Feedback(models.Model):
         """Name the table and the list's index."""
 
         db_table = "switchyard_feedback"
+        verbose_name_plural = "feedback"
         indexes: ClassVar = [models.Index(fields=["tenant", "-updated_at"], name="feedback_list")]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +16,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.automation.documents import add_document
-from orchestrator.automation.models import Job
-from orchestrator.chat.models import Conversation, StageRun, Turn
+from orchestrator.automation.models import Job, Subscription
+from orchestrator.chat.models import Conversation, Feedback, StageRun, Turn
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
 from orchestrator.pipeline.models import Document
@@ -106,12 +107,65 @@ def test_the_first_page_shows_figures_of_ones_own_tenant(tenant: Tenant, other: 
     a_turn(other)
     a_turn(other)
 
-    own = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index")).context["cards"]
+    own = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index"))
     whole = root.get(reverse("admin:index"))
 
-    assert dict(own)["failed in 24 h"] == 1
-    assert dict(whole.context["cards"])["failed in 24 h"] >= 3
+    def failed(pictures: dict[str, str]) -> int:
+        return sum(json.loads(pictures["endings"])["datasets"][1]["data"])
+
+    assert failed(own.context["pictures"]) == 1
+    assert failed(whole.context["pictures"]) >= 3
+    assert sum(route["turns"] for route in own.context["routes"]) == 1
     assert b"gpu.bulk" in whole.content
+    assert b"gpu.bulk" not in own.content
+
+
+def test_the_first_page_tells_each_schedules_last_result_and_next_time(tenant: Tenant, other: Tenant) -> None:
+    for owner, state in ((tenant, "FAILED"), (other, "SUCCEEDED")):
+        Job.objects.create(
+            tenant=owner,
+            type="sales_report",
+            queue="batch",
+            state=state,
+            schedule=f"nightly-sales:{owner.slug}",
+            fire_time=timezone.now(),
+            cid="cid",
+        )
+
+    shown = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index")).context["schedules"]
+
+    nightly = next(schedule for schedule in shown if schedule["name"] == "nightly-sales")
+    assert nightly["state"] == "FAILED"
+    assert (nightly["next"].hour, nightly["next"].minute) == (2, 30)
+    assert nightly["next"] > timezone.now()
+
+
+def test_feedback_is_the_work_list_of_ones_own_tenant_until_it_is_dealt_with(tenant: Tenant, other: Tenant) -> None:
+    for owner in (tenant, other):
+        Feedback.objects.create(turn=a_turn(owner), tenant=owner, rating="down", comment=f"bad for {owner.slug}")
+    client = signed_in(a_user(tenant, "view_feedback", "change_feedback", is_staff=True))
+    listing = reverse("admin:chat_feedback_changelist")
+
+    before = client.get(listing)
+    client.post(
+        listing, {"action": "mark_handled", "_selected_action": list(Feedback.objects.values_list("pk", flat=True))}
+    )
+
+    assert f"bad for {tenant.slug}".encode() in before.content
+    assert f"bad for {other.slug}".encode() not in before.content
+    assert Feedback.objects.get(tenant=tenant).handled_at is not None
+    assert Feedback.objects.get(tenant=other).handled_at is None
+
+
+def test_staff_add_a_reader_of_reports_for_their_own_company_alone(tenant: Tenant, other: Tenant) -> None:
+    client = signed_in(a_user(tenant, "view_subscription", "add_subscription", is_staff=True))
+    page = reverse("admin:automation_subscription_add")
+    body = {"schedule": "nightly-sales", "email": "boss@example.test", "language": "es", "is_active": "on"}
+
+    client.post(page, body | {"tenant": tenant.pk})
+    client.post(page, body | {"tenant": other.pk})
+
+    assert list(Subscription.objects.values_list("tenant_id", flat=True)) == [tenant.pk]
 
 
 def test_staff_with_a_permission_see_their_own_tenants_rows_alone(tenant: Tenant, other: Tenant) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery.app.defaults import NAMESPACES, flatten
+from celery.schedules import crontab
 from kombu.transport.redis import Channel
 
 import tasks.stages
@@ -20,7 +21,7 @@ from orchestrator.chat.plan import QUEUE_OF
 from orchestrator.chat.turns import DEADLINE_MAX_MS
 from orchestrator.publish import TASK_OF, HopMessage
 from orchestrator.queues import QUEUES
-from tasks.beat import JobScheduler, due_time, due_times
+from tasks.beat import JobScheduler, due_times
 from tasks.jobs import WORKS
 
 TASKS: dict[str, Any] = dict(app.tasks)  # Any: celery's stubs know no `queue`
@@ -140,7 +141,7 @@ def test_arguments_are_not_shown_to_operators() -> None:
 def test_a_fire_carries_the_minute_it_was_due(now: str, due: str) -> None:
     schedule = Schedule(name="n", type="clean_up", minute="30", hour="2")
 
-    fire_time = due_time(schedule, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    fire_time = schedule.latest(datetime.fromisoformat(now).replace(tzinfo=UTC))
 
     assert fire_time == datetime.fromisoformat(due).replace(tzinfo=UTC)
 
@@ -148,7 +149,20 @@ def test_a_fire_carries_the_minute_it_was_due(now: str, due: str) -> None:
 def test_an_hourly_schedule_is_due_at_the_last_full_hour() -> None:
     schedule = Schedule(name="n", type="clean_up")
 
-    assert due_time(schedule, datetime(2026, 11, 20, 9, 41, tzinfo=UTC)) == datetime(2026, 11, 20, 9, tzinfo=UTC)
+    now = datetime(2026, 11, 20, 9, 41, tzinfo=UTC)
+
+    assert schedule.latest(now) == datetime(2026, 11, 20, 9, tzinfo=UTC)
+    assert schedule.next(now) == datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("words", ["*", "5", "0,30", "*/7", "10,*/20"])
+def test_a_schedules_words_mean_what_celerys_do(words: str) -> None:
+    schedule = Schedule(name="n", type="clean_up", minute=words, hour="3")
+
+    named = {minute for minute in range(60) if schedule.names(datetime(2026, 11, 20, 3, minute, tzinfo=UTC))}
+
+    celerys: Any = crontab(minute=words)
+    assert named == celerys.minute
 
 
 @pytest.mark.parametrize(

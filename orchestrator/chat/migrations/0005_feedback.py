@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='tenants.tenant')),
             ],
             options={
+                'verbose_name_plural': 'feedback',
                 'db_table': 'switchyard_feedback',
                 'indexes': [models.Index(fields=['tenant', '-updated_at'], name='feedback_list')],
             },
