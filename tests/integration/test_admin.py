@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from orchestrator.resilience.breaker_states import Policy
 from orchestrator.tenants import refresh
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
+from orchestrator.tenants.sealing import seal
 from orchestrator.tenants.tokens import TokenError
 
 PAGES = (
@@ -313,12 +316,75 @@ def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> No
         layer={"measures": {"secret_sum": 1}},
     )
 
-    page = root.get(reverse("admin:tenants_warehouse_change", args=[tenant.pk])).content
+    address = reverse("admin:tenants_warehouse_change", args=[tenant.pk])
+    page = root.get(address).content
+    looking = signed_in(a_user(tenant, "view_warehouse", is_staff=True)).get(address).content
 
-    assert b"sales on db.example" in page
-    assert b"1 measures" in page
-    assert b"sealed-address" not in page
-    assert b"secret_sum" not in page
+    for seen in (page, looking):
+        assert b"sales on db.example" in seen
+        assert b"1 measures" in seen
+        assert b"sealed-address" not in seen
+    assert b"secret_sum" in page
+    assert b"secret_sum" not in looking
+    assert b"Test the connection" not in looking
+
+
+@pytest.fixture
+def shop(tenant: Tenant, tmp_path: Path) -> str:
+    """Connect a small database and return its admin page."""
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE sales (day TEXT, branch TEXT, amount REAL)")
+        database.execute("INSERT INTO sales VALUES ('2026-11-17', 'Centro', 1200.5)")
+    layer = {
+        "name": "shop",
+        "dialect": "sqlite",
+        "facts": {"sales": {"relation": "sales"}},
+        "measures": {
+            "takings": {
+                "labels": {"en": ["takings"], "es": ["caja"]},
+                "format": "money",
+                "sources": [{"fact": "sales", "sql": "sum(sales.amount)"}],
+            }
+        },
+        "dimensions": {"branch": {"labels": {"en": ["branch"], "es": ["local"]}, "sql": "sales.branch"}},
+    }
+    Warehouse.objects.create(tenant=tenant, url_encrypted=seal(f"sqlite:///{path}"), label="shop", layer=layer)
+    return reverse("admin:tenants_warehouse_change", args=[tenant.pk])
+
+
+def test_a_connection_and_a_question_are_tried_from_the_page(root: Client, shop: str) -> None:
+    tested = root.post(shop, {"_test": "1"})
+    tried = root.post(shop, {"_try": "1", "_question": "takings by branch"})
+    beyond = root.post(shop, {"_try": "1", "_question": "who is our landlord"})
+
+    assert b"1 relations, 3 columns" in tested.content
+    assert b"1200.5" in tried.content
+    assert b"the semantic layer" in tried.content
+    assert b"SELECT" in tried.content
+    assert beyond.status_code == 200
+    assert b"1200.5" not in beyond.content
+
+
+def test_only_who_may_change_a_data_source_may_try_it(tenant: Tenant, shop: str) -> None:
+    looking = signed_in(a_user(tenant, "view_warehouse", is_staff=True))
+
+    assert looking.post(shop, {"_try": "1", "_question": "takings by branch"}).status_code == 403
+
+
+def test_the_meaning_is_changed_as_a_whole_or_not_at_all(root: Client, tenant: Tenant, shop: str) -> None:
+    text = root.get(shop).context["adminform"].form.fields["layer_text"].initial
+
+    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing")})
+    no_yaml = root.post(shop, {"layer_text": "measures: [1"})
+    kept = Warehouse.objects.get(tenant=tenant).layer
+    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till")})
+    changed = Warehouse.objects.get(tenant=tenant).layer
+
+    assert b"names fact nothing, which is none" in wrong.content
+    assert b"this is not YAML" in no_yaml.content
+    assert kept["measures"]["takings"]["labels"]["en"] == ["takings"]
+    assert changed["measures"]["takings"]["labels"]["en"] == ["takings", "till"]
 
 
 def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:
