@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, cast
+
+from channels_app.cli.tables import TableError, load
+
+_EXAMPLES = 3
 
 
 class ConnectError(Exception):
@@ -24,6 +31,22 @@ class Connected:
     gaps: tuple[str, ...]
     #: An earlier connection was replaced.
     replaced: bool
+    #: Questions that the draft answers.
+    questions: tuple[str, ...]
+
+
+def tables(files: list[Path], *, tenant: str | None, folder: Path) -> str:
+    """Make a database of CSV files, in `folder`, and return its address.
+
+    Raises:
+        ConnectError: there is no such tenant, or a file is no table.
+    """
+    target = folder / f"{_tenant(tenant).slug}.db"
+    try:
+        load(files, target)
+    except TableError as exc:
+        raise ConnectError(str(exc)) from exc
+    return f"sqlite:///{target.resolve()}"
 
 
 def connect(url: str, *, tenant: str | None) -> Connected:
@@ -38,6 +61,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
     from orchestrator.admin.diagnosis.warehouses import hardening_gaps
     from orchestrator.engines.warehouse_sql import open_warehouse
     from orchestrator.errors import OrchestratorError
+    from orchestrator.pipeline.asking import figures
     from orchestrator.pipeline.semantic.draft import draft_layer
     from orchestrator.tenants.models import Warehouse
     from orchestrator.tenants.sealing import seal
@@ -71,6 +95,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         dimensions=tuple(layer.dimensions),
         gaps=tuple(gaps),
         replaced=not made,
+        questions=tuple(islice(figures(layer, language="en", today=datetime.now(UTC).date()), _EXAMPLES)),
     )
 
 

@@ -22,22 +22,29 @@ app = typer.Typer()
 def connect(
     url: Annotated[
         str | None,
-        typer.Argument(help="postgresql://…; when missing, it is asked for unseen."),
+        typer.Argument(help="postgresql://… or sqlite:////path; when missing, it is asked for unseen."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose it is; not needed while there is one.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--csv", metavar="FILE", help="A table with a heading instead; repeatable.")
+    ] = None,
 ) -> None:
-    """Connect a company's own database, read-only.
+    """Connect a company's own database, or CSV files, read-only.
 
     Run it where Switchyard is installed. The address may also stand in SWITCHYARD_WAREHOUSE_URL: arguments can be seen
     by everybody on the machine.
     """
     from channels_app.cli import connect as connecting
 
-    address = (
-        url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or typer.prompt("Database URL", hide_input=True, err=True)
-    )
+    if url and files:
+        raise typer.BadParameter("give an address or --csv files, not both", param_hint="URL")
     try:
         installation.enter()
+        if files:
+            address = connecting.tables(files, tenant=tenant, folder=installation.folder() / "tables")
+        else:
+            address = url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or ""
+            address = address or typer.prompt("Database URL", hide_input=True, err=True)
         made = connecting.connect(address.strip(), tenant=tenant)
     except (installation.InstallationError, connecting.ConnectError) as exc:
         err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
@@ -51,6 +58,8 @@ def connect(
         "questions about them are understood within a minute.",
         markup=False,
     )
+    for question in made.questions:
+        out.print(clean(f"  for example: {question}"), markup=False)
     for gap in made.gaps:
         err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
 

@@ -71,12 +71,12 @@ class Situation:
         if not any(row["role"] == "beat" for row in self.processes):
             found.append("beat does not run: no schedule fires")
         for name, words in (
-            ("dead_letters", "turns were given up: switchyard dead list"),
-            ("failed_jobs", "jobs failed in 24 h"),
-            ("failed_documents", "documents could not be read"),
+            ("dead_letters", "turns given up, to be looked at (switchyard dead list)"),
+            ("failed_jobs", "jobs that failed in 24 h"),
+            ("failed_documents", "documents that could not be read"),
         ):
             if count := self.figures.get(name):
-                found.append(f"{count} {words}")
+                found.append(f"{words}: {count}")
         return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 
 from channels_app import frames
 from channels_app.api.problems import STATUS
@@ -15,6 +16,7 @@ from channels_app.protocol import _LATER, _PAYLOADS
 from orchestrator.errors import ErrorCode
 from orchestrator.events import DURABLE_EVENTS
 from orchestrator.log.records import Verdict
+from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.queues import PROCESSES, QUEUES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -99,3 +101,17 @@ def test_the_contract_says_of_each_close_whether_to_come_back(goodbye: Goodbye) 
     row = next(line for line in PROTOCOL.splitlines() if line.startswith(f"| {goodbye.code} "))
 
     assert row.split("|")[3].strip().startswith("yes" if goodbye.reconnect else "no")
+
+
+def test_the_layer_that_the_how_to_describes_is_one() -> None:
+    text = (CHECKOUT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    parts = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    layer: dict[str, object] = {"name": "shop", "facts": {"orders": {"relation": "orders"}}}
+    for part in parts:
+        layer |= part
+
+    made = SemanticLayer.model_validate(layer)
+
+    assert list(made.measures) == ["net_sales"]
+    assert made.dimensions["store"].values["Harbour"].en == ("the port",)
+    assert made.verified[0].name == "best_day"
