@@ -2,8 +2,30 @@
 
 from django.contrib import admin
 
-from orchestrator.admin import automation, chat, dead_letters, documents, feedback, keys, machinery, people, warehouses
+from orchestrator.admin import (
+    audit,
+    automation,
+    chat,
+    dead_letters,
+    documents,
+    feedback,
+    keys,
+    machinery,
+    people,
+    warehouses,
+)
 
-__all__ = ["automation", "chat", "dead_letters", "documents", "feedback", "keys", "machinery", "people", "warehouses"]
+__all__ = [
+    "audit",
+    "automation",
+    "chat",
+    "dead_letters",
+    "documents",
+    "feedback",
+    "keys",
+    "machinery",
+    "people",
+    "warehouses",
+]
 
 admin.site.index_template = "switchyard_admin/index.html"

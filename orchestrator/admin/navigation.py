@@ -42,6 +42,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Processes", "memory", "control_processrow"),
             ("Outbox", "outbox", "control_outboxrow"),
+            ("Who changed what", "history", "admin_logentry"),
         ),
     ),
 )

@@ -34,6 +34,7 @@ from orchestrator.tenants.tokens import TokenError
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
     "tenants_tenant", "tenants_user", "tenants_apikey", "control_processrow", "control_outboxrow", "auth_group",
+    "chat_feedback", "automation_subscription", "admin_logentry",
 )  # fmt: skip
 
 
@@ -158,6 +159,19 @@ def test_feedback_is_the_work_list_of_ones_own_tenant_until_it_is_dealt_with(ten
     assert f"bad for {other.slug}".encode() not in before.content
     assert Feedback.objects.get(tenant=tenant).handled_at is not None
     assert Feedback.objects.get(tenant=other).handled_at is None
+
+
+def test_what_somebody_changed_is_on_record_for_their_own_company(root: Client, tenant: Tenant, other: Tenant) -> None:
+    mine = a_user(tenant, "view_subscription", "add_subscription", "view_logentry", is_staff=True)
+    theirs = a_user(other, "view_logentry", is_staff=True)
+    body = {"schedule": "nightly-sales", "email": "kept@example.test", "language": "en", "is_active": "on"}
+
+    signed_in(mine).post(reverse("admin:automation_subscription_add"), body | {"tenant": tenant.pk})
+    listing = reverse("admin:admin_logentry_changelist")
+
+    assert b"kept@example.test" in signed_in(mine).get(listing).content
+    assert b"kept@example.test" in root.get(listing).content
+    assert b"kept@example.test" not in signed_in(theirs).get(listing).content
 
 
 def test_staff_add_a_reader_of_reports_for_their_own_company_alone(tenant: Tenant, other: Tenant) -> None:
