@@ -92,7 +92,7 @@ def test_hello_says_what_the_contract_lists() -> None:
         "max_bytes": 65_536,
         "rate_per_s": 20,
         "replica": "r1",
-        "features": ["resume", "cancel", "when_busy", "regenerate", "on_disconnect", "auth.refresh"],
+        "features": ["resume", "cancel", "when_busy", "regenerate", "feedback", "on_disconnect", "auth.refresh"],
     }
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.admin.archive import tools
-from orchestrator.admin.archive.manifest import FORMAT, ArchiveError, Manifest, figures, key_mark, migrations
+from orchestrator.admin.archive.manifest import FORMAT, PASSING, ArchiveError, Manifest, figures, key_mark, migrations
 
 MANIFEST, DUMP = "manifest.json", "database.dump"
 _BEGUN = "dumping contents of table"
@@ -70,6 +70,7 @@ def backup(
                     progress(line.rpartition(".")[2].strip('"'), done, len(manifest.tables))
 
             command = [pg_dump, "--format=custom", "--schema=public", "--no-owner", "--no-acl", "--verbose"]
+            command += [f"--exclude-table-data={name}" for name in sorted(PASSING)]
             tools.run([*command, f"--snapshot={snapshot}", f"--file={dump}"], url, heard=heard)
             whole = Path(folder) / "whole"
             _pack(whole, manifest, dump)
