@@ -109,8 +109,8 @@ def fill(tenant: str, user: str, conversation: str, turns: int) -> None:
         )
 
 
-def load(browser: Browser, url: str, name: str) -> None:
-    """Print what a first and a second load cost, the median of five of each."""
+def load(browser: Browser, url: str, name: str, *, latency_ms: float) -> None:
+    """Print what a first load and a return cost, the median of five, with `latency_ms` added to every round trip."""
     doors: list[float] = []
     returns: list[float] = []
     cold: dict[str, int] = {}
@@ -118,6 +118,9 @@ def load(browser: Browser, url: str, name: str) -> None:
     for _ in range(5):
         context = browser.new_context()
         page = context.new_page()
+        if latency_ms:
+            conditions = {"offline": False, "latency": latency_ms, "downloadThroughput": -1, "uploadThroughput": -1}
+            context.new_cdp_session(page).send("Network.emulateNetworkConditions", conditions)
         page.goto(url)
         page.wait_for_selector("button[type=submit]")
         doors.append(page.evaluate("performance.now()"))
@@ -129,9 +132,9 @@ def load(browser: Browser, url: str, name: str) -> None:
         warm = page.evaluate(_LOADED)
         context.close()
     print(
-        f"load: first {cold['requests']} requests, {cold['wire'] / 1000:.0f} kB on the wire, the door can be typed in after"
-        f" {statistics.median(doors):.0f} ms; coming back signed in {warm['wire'] / 1000:.0f} kB, connected and ready to"
-        f" be typed in after {statistics.median(returns):.0f} ms"
+        f"load at {latency_ms} ms: {cold['requests']} requests, {cold['wire'] / 1000:.0f} kB on the wire, door after"
+        f" {statistics.median(doors):.0f} ms; coming back signed in {warm['wire'] / 1000:.0f} kB, connected after"
+        f" {statistics.median(returns):.0f} ms"
     )
 
 
@@ -210,7 +213,8 @@ def main() -> int:
         running = stack.enter_context(running_stack(folder, environ, names=names))
         running.wait_serving()
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        load(browser, running.base_url, who.username)
+        for latency_ms in (0, 60):
+            load(browser, running.base_url, who.username, latency_ms=latency_ms)
         good = stream(
             browser, running.base_url, who.username, conversation, turns=arguments.turns, tokens=arguments.tokens
         )
