@@ -148,6 +148,7 @@ UNFOLD = {
     "SITE_TITLE": "Switchyard",
     "SITE_HEADER": "Switchyard",
     "SITE_SYMBOL": "alt_route",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}web/icon.svg"}],
     # The page's accent (channels_app/web), from its wash to its ink.
     "COLORS": {
         "primary": {
