@@ -32,7 +32,10 @@ class Account:
 
 
 def check_password(username: str, password: str) -> Account | None:
-    """Return the account when name and password fit; the same time is spent when the name is unknown."""
+    """Return the account when name and password fit, and note the sign-in.
+
+    The same time is spent when the name is unknown.
+    """
     user = User.objects.select_related("tenant").filter(username=username).first()
     if user is None:
         # One hash in any case: the answer's time must not tell which names exist.
@@ -41,7 +44,10 @@ def check_password(username: str, password: str) -> Account | None:
     if not matches(password, user.password):
         return None
     found = _account(user)
-    return found if found.is_active else None
+    if not found.is_active:
+        return None
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    return found
 
 
 def account(user_id: str) -> Account | None:

@@ -68,6 +68,7 @@ def listed(*arguments: str) -> list[dict[str, Any]]:
 
 def test_somebody_who_was_added_may_sign_in_until_disabled(tenant: Tenant, name: str) -> None:
     added = add(name, tenant, "--role", "manager", "--email", "m@example.test")
+    never = listed("user", "list", "--tenant", tenant.slug)[0]["last_login"]
     inside = check_password(name, GOOD)
     people = listed("user", "list", "--tenant", tenant.slug)
     switchyard("user", "disable", name)
@@ -77,6 +78,7 @@ def test_somebody_who_was_added_may_sign_in_until_disabled(tenant: Tenant, name:
     assert added.returncode == 0, added.stderr
     assert inside is not None
     assert [(person["username"], person["roles"], person["active"]) for person in people] == [(name, ["manager"], True)]
+    assert (never, people[0]["last_login"] is not None) == (None, True)
     assert outside is None
     assert check_password(name, GOOD) is not None
 
