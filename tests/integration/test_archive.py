@@ -166,6 +166,25 @@ def test_a_damaged_dump_comes_back_not_at_all(saved: Path, empty: str, tmp_path:
     assert look(empty) == {}
 
 
+def test_a_replacement_that_fails_on_its_way_leaves_everything_as_it_was(saved: Path, empty: str) -> None:
+    restore(empty, saved, field_key=KEY, known=known(saved))
+    with psycopg2.connect(empty) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE of_a_later_version (turn varchar REFERENCES switchyard_turn)")
+        cursor.execute("CREATE SCHEMA mine")
+        # Holds on to a table that is to be replaced, and the restore drops nothing that it does not know.
+        cursor.execute("CREATE VIEW mine.held AS SELECT id FROM switchyard_turn")
+    before = look(empty)
+
+    with pytest.raises(ArchiveError, match="psql failed"):
+        restore(empty, saved, field_key=KEY, known=known(saved), replace=True)
+    after = look(empty)
+    with psycopg2.connect(empty) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA mine CASCADE")
+
+    assert "of_a_later_version" in after
+    assert after == before
+
+
 def test_every_difference_is_named() -> None:
     one = manifests.Figures(rows=1, hash="5")
     wanted = {"a": one, "b": one, "c": one, "d": one}

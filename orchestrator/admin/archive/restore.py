@@ -16,7 +16,7 @@ from orchestrator.admin.archive.backup import DUMP, MANIFEST
 from orchestrator.admin.archive.manifest import ArchiveError, Manifest, figures, key_mark, migrations, unlike
 
 _PEOPLE = "SELECT count(*) FROM switchyard_user"
-#: A heartbeat of the last ten seconds: twice what a lease allows.
+#: Heard of in the last ten seconds, where a lease lasts six.
 _ALIVE = "SELECT count(*) FROM switchyard_process WHERE seen_at > now() - interval '10 seconds'"
 _LEFT_OUT = ("EXTENSION", "SCHEMA")
 
@@ -77,15 +77,20 @@ def restore(
     try:
         connection.autocommit = True
         _require_quiet(connection, replace=replace)
-        pg_restore = tools.program("pg_restore", at_least=connection.server_version // 10_000)
+        major = connection.server_version // 10_000
+        pg_restore, psql = (tools.program(name, at_least=major) for name in ("pg_restore", "psql"))
         with tempfile.TemporaryDirectory(prefix="switchyard-restore-") as folder:
             progress("unpacking")
             dump, entries = _unpack(source, Path(folder)), Path(folder) / "entries"
             entries.write_text(own_entries(tools.contents(pg_restore, dump)), encoding="utf-8")
-            _drop_unknown(connection, manifest)
             progress("restoring")
-            flags = ["--clean", "--if-exists", "--single-transaction", "--exit-on-error", "--no-owner", "--no-acl"]
-            tools.run([pg_restore, *flags, f"--use-list={entries}", str(dump)], url)
+            flags = ["--clean", "--if-exists", "--no-owner", "--no-acl", f"--use-list={entries}"]
+            script, first = Path(folder) / "script.sql", Path(folder) / "first.sql"
+            tools.written(pg_restore, dump, script, flags)
+            first.write_text(_drop_unknown(connection, manifest), encoding="utf-8")
+            # psql and not pg_restore itself: what has to go first goes, or stays, in the same transaction.
+            once = [psql, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+            tools.run([*once, f"--file={first}", f"--file={script}"], url)
         progress("comparing")
         wrong = unlike(manifest.tables, figures(connection))
     finally:
@@ -118,11 +123,11 @@ def _require_quiet(connection: psycopg2.extensions.connection, *, replace: bool)
         )
 
 
-def _drop_unknown(connection: psycopg2.extensions.connection, manifest: Manifest) -> None:
-    """Drop the tables of a later version, which hold on to others that are about to be replaced."""
-    with connection.cursor() as cursor:
-        for name in figures(connection).keys() - manifest.tables.keys():
-            cursor.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(name)))
+def _drop_unknown(connection: psycopg2.extensions.connection, manifest: Manifest) -> str:
+    """Return what drops the tables of a later version, which hold on to others that are about to be replaced."""
+    names = sorted(figures(connection).keys() - manifest.tables.keys())
+    drops = (sql.SQL("DROP TABLE {} CASCADE;\n").format(sql.Identifier(name)) for name in names)
+    return "".join(drop.as_string(connection) for drop in drops)
 
 
 def _unpack(source: Path, folder: Path) -> Path:

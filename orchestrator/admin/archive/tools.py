@@ -35,7 +35,7 @@ def connect(url: str) -> psycopg2.extensions.connection:
 
 
 def program(name: str, *, at_least: int) -> str:
-    """Return the path of `pg_dump` or `pg_restore` of the server's major version or a later one.
+    """Return the path of `pg_dump`, `pg_restore` or `psql` of the server's major version or a later one.
 
     Raises:
         ArchiveError: there is none.
@@ -101,7 +101,20 @@ def contents(pg_restore: str, dump: Path) -> str:
     Raises:
         ArchiveError: it is damaged.
     """
-    told = subprocess.run([pg_restore, "--list", str(dump)], capture_output=True, text=True, check=False)
+    return _read([pg_restore, "--list", str(dump)])
+
+
+def written(pg_restore: str, dump: Path, script: Path, flags: Sequence[str]) -> None:
+    """Write a dump as SQL into `script`; no database is touched.
+
+    Raises:
+        ArchiveError: it is damaged.
+    """
+    _read([pg_restore, *flags, f"--file={script}", str(dump)])
+
+
+def _read(command: Sequence[str]) -> str:
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
     if told.returncode != 0:
         raise ArchiveError(f"the backup is damaged: {told.stderr.strip()[:200]}")
     return told.stdout
