@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from orchestrator import catalogue
+from orchestrator import catalogue, ids
 from orchestrator.chat import ending
 from orchestrator.chat.plan import Hop
 from orchestrator.chat.wake import wake_dispatcher
@@ -19,7 +19,7 @@ from orchestrator.errors import (
     StoppedError,
     StoreDownError,
 )
-from orchestrator.events import Event, StageStarted, TurnCancelled, TurnFailed
+from orchestrator.events import ArtifactKind, Event, StageStarted, TurnCancelled, TurnFailed
 from orchestrator.log.turn_log import LostTurnError, TurnLog
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.runtime import Runtime
@@ -146,6 +146,42 @@ def finish(context: Context, summary: str, *events: Event) -> None:
     )
     if not done:
         raise LostTurnError("the stage is no longer ours to finish")
+
+
+def keep_artifact(
+    context: Context,
+    *,
+    step: str,
+    kind: ArtifactKind,
+    title: str,
+    body: Mapping[str, object],
+    preview: Mapping[str, object],
+) -> str:
+    """Store what a stage made, once for the turn and step whatever the attempt, and return its id.
+
+    Raises:
+        LostTurnError: the turn has ended or was taken over.
+        StoreDownError: PostgreSQL did not answer while time was left.
+    """
+    artifact = until_answered(
+        lambda: claiming.keep_artifact(
+            rw(),
+            artifact=ids.artifact_id(),
+            tenant=context.row["tenant"],
+            turn=context.turn,
+            fence=context.fence,
+            job=None,
+            step=step,
+            kind=kind,
+            title=title,
+            body=body,
+            preview=preview,
+        ),
+        limit_s=context.deadline.remaining_s(),
+    )
+    if artifact is None:
+        raise LostTurnError("the turn ended or was taken over meanwhile")
+    return artifact
 
 
 def end(context: Context, event: ending.Ending, *, summary: str = "", aside: ending.Aside | None = None) -> bool:

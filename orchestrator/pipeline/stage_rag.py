@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from orchestrator import catalogue, ids
+from orchestrator import catalogue
 from orchestrator.engines.retriever import Passage, Retriever
 from orchestrator.events import ArtifactReady
-from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.rag_answer import find_passages
 from orchestrator.pipeline.retrying import patiently, with_retries
-from orchestrator.pipeline.run_stage import finish
+from orchestrator.pipeline.run_stage import finish, keep_artifact
 from orchestrator.publish import HopMessage
-from orchestrator.store import claiming
-from orchestrator.store.engine import rw
 
 PREVIEW_PASSAGES = 3
 
@@ -47,25 +44,10 @@ def find(context: Context, retriever_of: Callable[[str | None], Retriever]) -> S
     )
     passages = [wire(n, passage) for n, passage in enumerate(found.passages, start=1)]
     preview = {"passages": [{**p, "text": p["text"][:400]} for p in passages[:PREVIEW_PASSAGES]]}
-    artifact = patiently(
-        context,
-        lambda: claiming.keep_artifact(
-            rw(),
-            artifact=ids.artifact_id(),
-            tenant=context.row["tenant"],
-            turn=context.turn,
-            fence=context.fence,
-            job=None,
-            step="rag",
-            kind="passages",
-            title=context.row["text"],
-            body={"passages": passages, "confident": found.confident},
-            preview=preview,
-        ),
-    )
+    body = {"passages": passages, "confident": found.confident}
+    title = context.row["text"]
+    artifact = keep_artifact(context, step="rag", kind="passages", title=title, body=body, preview=preview)
     summary = catalogue.text("summary.rag", context.language, passages=len(passages))
-    if artifact is None:
-        raise LostTurnError("the turn ended or was taken over meanwhile")
     finish(
         context,
         summary,

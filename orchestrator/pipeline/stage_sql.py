@@ -9,20 +9,17 @@ from typing import Any
 
 from django.conf import settings
 
-from orchestrator import catalogue, ids
+from orchestrator import catalogue
 from orchestrator.engines.llm import LanguageModel
 from orchestrator.engines.warehouse import Column, Limits, Table
 from orchestrator.errors import NoAnswerError
 from orchestrator.events import ArtifactReady
-from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline.context import Context
-from orchestrator.pipeline.retrying import patiently, with_retries
-from orchestrator.pipeline.run_stage import finish
+from orchestrator.pipeline.retrying import with_retries
+from orchestrator.pipeline.run_stage import finish, keep_artifact
 from orchestrator.pipeline.sql_answer import answer_sql
 from orchestrator.pipeline.warehouses import Connected
 from orchestrator.publish import HopMessage
-from orchestrator.store import claiming
-from orchestrator.store.engine import rw
 
 PREVIEW_ROWS = 20
 
@@ -57,25 +54,9 @@ def query(context: Context, connected: Connected | None, llm: LanguageModel) -> 
         "chart": answer.chart_hint,
     }
     preview = preview_of(answer.table)
-    artifact = patiently(
-        context,
-        lambda: claiming.keep_artifact(
-            rw(),
-            artifact=ids.artifact_id(),
-            tenant=context.row["tenant"],
-            turn=context.turn,
-            fence=context.fence,
-            job=None,
-            step="sql",
-            kind="table",
-            title=answer.description or context.row["text"],
-            body=body,
-            preview=preview,
-        ),
-    )
+    title = answer.description or context.row["text"]
+    artifact = keep_artifact(context, step="sql", kind="table", title=title, body=body, preview=preview)
     summary = summary_of(answer.table, context.language)
-    if artifact is None:
-        raise LostTurnError("the turn ended or was taken over meanwhile")
     finish(
         context,
         summary,

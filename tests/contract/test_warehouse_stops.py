@@ -238,3 +238,4 @@ def test_what_a_killed_worker_ran_is_gone_from_the_server(url: str, running: Cal
     process.wait(10)
 
     until(lambda: not running(name), 10)
+    assert running(name) == []
