@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -62,7 +63,7 @@ class DocumentPage(ReadOnlyAdmin):
     @action(description="Read again", permissions=["reread"], icon="refresh")
     def read_this_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Have one document read anew."""
-        document = self.get_queryset(request).filter(pk=object_id).first()
+        document = self.get_queryset(request).filter(pk=unquote(object_id)).first()
         if document is not None and self._begin(request, document):
             self.message_user(request, "It will be read again.", messages.SUCCESS)
         return redirect(reverse("admin:pipeline_document_change", args=[object_id]))

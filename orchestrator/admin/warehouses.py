@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from pydantic import ValidationError as LayerError
@@ -113,7 +114,7 @@ class WarehousePage(TenantAdmin):
         extra: dict[str, Any] = {}
         question = request.POST.get("_question", "").strip()
         if request.method == "POST" and ("_test" in request.POST or "_try" in request.POST):
-            warehouse = self.get_queryset(request).filter(pk=object_id).first()
+            warehouse = self.get_queryset(request).filter(pk=unquote(object_id)).first()
             if warehouse is None or not self.has_change_permission(request, warehouse):
                 raise PermissionDenied
             try:
@@ -125,7 +126,9 @@ class WarehousePage(TenantAdmin):
                 self.message_user(request, catalogue.of_error(exc, "en"), messages.ERROR)
             # The form below is shown as it is kept: nothing of it was sent.
             request.method = "GET"
-        warehouse_may = self.has_change_permission(request, self.get_queryset(request).filter(pk=object_id).first())
+        warehouse_may = self.has_change_permission(
+            request, self.get_queryset(request).filter(pk=unquote(object_id)).first()
+        )
         extra |= {"may_try": warehouse_may, "question": question}
         response: HttpResponse = super().change_view(request, object_id, form_url, extra | (extra_context or {}))
         return response
