@@ -113,8 +113,8 @@ class WarehousePage(TenantAdmin):
 
         extra: dict[str, Any] = {}
         question = request.POST.get("_question", "").strip()
+        warehouse = self.get_queryset(request).filter(pk=unquote(object_id)).first()
         if request.method == "POST" and ("_test" in request.POST or "_try" in request.POST):
-            warehouse = self.get_queryset(request).filter(pk=unquote(object_id)).first()
             if warehouse is None or not self.has_change_permission(request, warehouse):
                 raise PermissionDenied
             try:
