@@ -133,6 +133,31 @@ def test_a_word_of_an_earlier_question_leads_to_it(page: Page) -> None:
     expect(page.locator(f'[data-turn="{sought}"] .question')).to_be_in_viewport(timeout=PATIENCE_MS)
 
 
+def test_a_search_that_fails_does_not_say_that_nothing_was_found(page: Page) -> None:
+    page.route("**/api/search**", lambda route: route.abort())
+
+    page.get_by_label("Search conversations").fill("guest allergy")
+
+    expect(page.locator(".sidebar [role=alert]")).to_contain_text("The search did not work.")
+
+
+def test_a_new_conversation_takes_the_focus_at_once(page: Page) -> None:
+    ask(page, RULES)
+    expect_ending(page, "completed")
+
+    # Whatever a person does next is a task of its own: by then the focus has moved, or it would take their keys.
+    focused = page.evaluate(
+        """async () => {
+          document.activeElement.blur();
+          document.querySelector(".sidebar__new").click();
+          await new Promise((next) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = next; port2.postMessage(0); });
+          return document.activeElement.id;
+        }"""
+    )
+
+    assert focused == "question"
+
+
 def test_a_document_becomes_answerable_in_front_of_ones_eyes(page: Page, tmp_path: Path) -> None:
     (tmp_path / "zeppole.md").write_text(
         "# Zeppole rule\n\nZeppole are fried to order and are never kept warm for longer than 7 minutes.\n"

@@ -15,21 +15,41 @@ import { t } from "./i18n.js";
 import { liveTurns } from "./store.js";
 import { html, render, useEffect, useState } from "./ui.js";
 
+// What a person opens takes the focus along.
+const OPENED = ["selected", "citation", "documentsOpen", "abilitiesOpen"];
+
+// A hidden or covered window gets no animation frames, yet its title and state should move on.
+const LATEST_MS = 100;
+
 function useStore(store) {
   const [state, setState] = useState(store.get());
   useEffect(() => {
     // Events come in bursts; one drawing a frame is all that anyone can see.
     let frame = 0;
-    const draw = () => {
+    let timer = 0;
+    let drawn = store.get();
+    const forget = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
       frame = 0;
-      setState(store.get());
+    };
+    const draw = () => {
+      forget();
+      drawn = store.get();
+      setState(drawn);
     };
     const unsubscribe = store.subscribe(() => {
-      // A hidden page gets no animation frames, yet its title and state should move on.
-      frame ||= document.hidden ? setTimeout(draw, 100) : requestAnimationFrame(draw);
+      // A focus that moves a frame later would take the next key from where the person went meanwhile.
+      if (OPENED.some((part) => store.get()[part] !== drawn[part])) draw();
+      if (frame || store.get() === drawn) return;
+      frame = requestAnimationFrame(draw);
+      timer = setTimeout(draw, LATEST_MS);
     });
     draw();
-    return unsubscribe;
+    return () => {
+      unsubscribe();
+      forget();
+    };
   }, [store]);
   return state;
 }

@@ -1,7 +1,7 @@
 /** Where the question is written: Enter sends, Shift+Enter breaks the line. */
 
 import { t } from "../i18n.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { codePoints } from "../text.js";
 import { Icon } from "./icons.js";
 import { problemText } from "./problem.js";
@@ -16,7 +16,8 @@ export function Composer({ conversation, active, onAsk, onStop }) {
   const [error, setError] = useState(null);
   const key = conversation ?? "";
 
-  useEffect(() => {
+  // Before the next paint: an effect after it would come on top of what a quick person typed meanwhile, here or elsewhere.
+  useLayoutEffect(() => {
     setText(drafts.get(key) ?? "");
     setError(null);
     // On a phone, focus would raise the keyboard over what the person came to read.

@@ -1,13 +1,13 @@
 /** The side panel's frame: it takes the focus, Escape closes it, the focus goes back. */
 
 import { t } from "../i18n.js";
-import { html, useEffect, useRef } from "../ui.js";
+import { html, useLayoutEffect, useRef } from "../ui.js";
 import { Icon } from "./icons.js";
 
 /** Show `children` beside the thread under `title`. */
 export function Panel({ title, onClose, children }) {
   const heading = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     heading.current.focus();
     return () => before?.isConnected && before.focus();

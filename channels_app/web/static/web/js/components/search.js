@@ -3,11 +3,12 @@
 import { t } from "../i18n.js";
 import { html, useEffect, useState } from "../ui.js";
 import { Icon } from "./icons.js";
+import { problemText } from "./problem.js";
 
 const FEWEST = 2;
 const PAUSE_MS = 250;
 
-/** Return the messages that hold `words`: null while they are looked for, or when there is nothing to look for. */
+/** Return the messages that hold `words`, or the problem: null while they are looked for, or when there is nothing to look for. */
 export function useFound(controller, words) {
   const [found, setFound] = useState(null);
   useEffect(() => {
@@ -15,7 +16,7 @@ export function useFound(controller, words) {
     if (words.trim().length < FEWEST) return undefined;
     let wanted = true;
     const timer = setTimeout(() => {
-      controller.api.search(words.trim()).then((items) => wanted && setFound(items), () => wanted && setFound([]));
+      controller.api.search(words.trim()).then((items) => wanted && setFound({ items }), (problem) => wanted && setFound({ items: [], problem }));
     }, PAUSE_MS);
     return () => {
       wanted = false;
@@ -37,9 +38,10 @@ export function SearchBox({ words, onWords }) {
 /** Show what was found in questions and answers, by conversation. */
 export function Found({ found, onSelect }) {
   if (found === null) return html`<p class="sidebar__empty" role="status">${t("search.looking")}</p>`;
-  if (found.length === 0) return html`<p class="sidebar__empty" role="status">${t("search.nothing")}</p>`;
-  return html`<p class="visually-hidden" role="status">${t("search.found", { n: found.length })}</p>
-    <ul class="found">${found.map((item) => html`<li key=${item.turn}>
+  if (found.problem) return html`<p class="note note--bad" role="alert">${t("search.failed")} ${problemText(found.problem)}</p>`;
+  if (found.items.length === 0) return html`<p class="sidebar__empty" role="status">${t("search.nothing")}</p>`;
+  return html`<p class="visually-hidden" role="status">${t("search.found", { n: found.items.length })}</p>
+    <ul class="found">${found.items.map((item) => html`<li key=${item.turn}>
       <button type="button" class="found__item" onClick=${() => onSelect(item.conversation, item.turn)}>
         <span class="found__text">${item.text}</span>${item.answer && html`<span class="found__answer">${item.answer}</span>`}
       </button></li>`)}</ul>`;

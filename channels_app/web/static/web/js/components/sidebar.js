@@ -2,7 +2,7 @@
 
 import { t } from "../i18n.js";
 import { liveTurns } from "../store.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon, Logo } from "./icons.js";
 import { LanguageSwitch } from "./language_switch.js";
 import { problemText } from "./problem.js";
@@ -28,7 +28,7 @@ function Rename({ item, onDone, onRename }) {
 
 function DeleteDialog({ item, onDone, onDelete }) {
   const dialog = useRef(null);
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => dialog.current.showModal(), []);
   return html`<dialog class="dialog" ref=${dialog} onClose=${onDone} aria-labelledby="delete-title">
     <h2 id="delete-title">${t("conversation.delete_title")}</h2>
     <p>${t("conversation.delete_text", { title: item.title || t("conversation.untitled") })}</p>

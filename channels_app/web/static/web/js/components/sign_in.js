@@ -1,7 +1,7 @@
 /** The door: a name, a password, and a plain answer when they are wrong. */
 
 import { t } from "../i18n.js";
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Logo } from "./icons.js";
 import { LanguageSwitch } from "./language_switch.js";
 import { problemText } from "./problem.js";
@@ -12,7 +12,7 @@ export function SignIn({ controller, notice, development, onLanguage }) {
   const [error, setError] = useState(null);
   const name = useRef(null);
   const password = useRef(null);
-  useEffect(() => name.current.focus(), []);
+  useLayoutEffect(() => name.current.focus(), []);
 
   const submit = async (event) => {
     event.preventDefault();

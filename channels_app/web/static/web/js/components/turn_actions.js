@@ -1,7 +1,7 @@
 /** What a person can do with an answer: copy it, have it anew, ask in other words, say what it was worth. */
 
 import { t } from "../i18n.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon } from "./icons.js";
 import { problemText } from "./problem.js";
 
@@ -29,7 +29,7 @@ function Why({ feedback, onSave, onDone }) {
   const first = useRef(null);
   const [reason, setReason] = useState(feedback?.reason ?? null);
   const [comment, setComment] = useState(feedback?.comment ?? "");
-  useEffect(() => first.current.focus(), []);
+  useLayoutEffect(() => first.current.focus(), []);
   const submit = (event) => {
     event.preventDefault();
     onSave({ rating: "down", reason, comment: comment.trim() || null });
@@ -94,7 +94,7 @@ export function EditQuestion({ text, onSend, onDone }) {
     box.current.style.height = "auto";
     box.current.style.height = `${box.current.scrollHeight}px`;
   }, [words]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current.focus();
     box.current.setSelectionRange(text.length, text.length);
   }, []);
