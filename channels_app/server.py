@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,12 @@ from channels_app.readiness import READINESS
 
 if TYPE_CHECKING:
     from channels_app.daphne_server import GatewayServer
+    from orchestrator.control.heartbeat import Heartbeat
 
 #: The whole drain; the supervisor kills 20 s after SIGTERM.
 DEADLINE_S = 16.0
+#: For taking the heartbeat's row away: a silent database must not hold up the end, and the row is dead in 6 s anyway.
+_ROW_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -44,12 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     from channels_app.asgi import application  # loads Django
     from channels_app.gateway import REPLICA, gateway
-    from orchestrator import logs
+    from orchestrator import ids, logs
     from orchestrator.admin.diagnosis.machine import raise_files_limit
     from orchestrator.admin.diagnosis.start import require_good_start
+    from orchestrator.control.heartbeat import Heartbeat
 
     environment = settings.SWITCHYARD
-    logs.configure(f"gateway-{index}")
+    name = f"gateway-{index}"
+    logs.configure(name)
     raise_files_limit()
     require_good_start("gateway")
     REPLICA.name = f"{socket.gethostname()}-{os.getpid()}-{index}"
@@ -59,10 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
     # An upload comes with its form around it.
     most_body_bytes = environment.max_upload_bytes + 1_000_000
     server = GatewayServer(application, endpoint=endpoint, most_body_bytes=most_body_bytes)
-    server.on_ready(lambda: _Stopper(server).install())
+    heartbeat = Heartbeat(incarnation=ids.new_id("inc"), name=name, role="gateway", queues=())
+    server.on_ready(lambda: _Stopper(server, heartbeat).install())
+    # Not before it listens: one that finds its port taken never lived.
+    server.on_ready(threading.Thread(target=heartbeat.start, name="heartbeat-start", daemon=True).start)
     # At once, not with the first socket: an idle gateway looks after what a dead one has left.
     server.soon(gateway)
     server.run()
+    leaving = threading.Thread(target=heartbeat.stop, name="heartbeat-stop", daemon=True)
+    leaving.start()
+    leaving.join(_ROW_S)
     log.info("ended", failed=server.failed)
     return 1 if server.failed else 0
 
@@ -70,8 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
 class _Stopper:
     """Turns the first signal into a drain and the second into an end."""
 
-    def __init__(self, server: GatewayServer) -> None:
+    def __init__(self, server: GatewayServer, heartbeat: Heartbeat) -> None:
         self._server = server
+        self._heartbeat = heartbeat
         self._drain: asyncio.Task[None] | None = None
 
     def install(self) -> None:
@@ -86,6 +99,7 @@ class _Stopper:
             return
         log.info("told to stop", signal=name)
         READINESS.draining = True
+        self._heartbeat.draining = True
         self._drain = self._server.loop.create_task(self._leave())
 
     async def _leave(self) -> None:

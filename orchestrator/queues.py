@@ -67,7 +67,7 @@ QUEUES: Mapping[str, Queue] = {
 }
 
 PROCESSES: tuple[Process, ...] = (
-    Process(name="gateway", role="gateway", replicas_setting="SWITCHYARD_GATEWAYS", stop_grace_s=20, connections=10),
+    Process(name="gateway", role="gateway", replicas_setting="SWITCHYARD_GATEWAYS", stop_grace_s=20, connections=12),
     Process(name="dispatcher", role="dispatcher", connections=4),
     Process(name="worker-gpu", role="worker", queues=("gpu", "gpu.bulk"), concurrency=32, connections=10),
     Process(name="worker-sql", role="worker", queues=("sql",), concurrency=8, connections=10),

@@ -68,6 +68,8 @@ class Situation:
         found = [f"no worker takes the queue {line.name}" for line in self.lines if not line.consumers]
         if not any(row["role"] == "dispatcher" for row in self.processes):
             found.insert(0, "no dispatcher runs: nothing that waits is handed out")
+        if not any(row["role"] == "gateway" for row in self.processes):
+            found.insert(0, "no gateway runs: nobody can ask")
         if not any(row["role"] == "beat" for row in self.processes):
             found.append("beat does not run: no schedule fires")
         for name, words in (

@@ -178,7 +178,8 @@ def test_the_status_names_what_needs_a_hand_first(tenant: Tenant) -> None:
 
     # Nothing runs on the tests' own database.
     assert seen.returncode == 1
-    assert seen.stdout.startswith("! no dispatcher runs")
+    assert seen.stdout.startswith("! no ")
+    assert "no dispatcher runs: nothing that waits is handed out" in told["worries"]
     assert "no worker takes the queue sql" in told["worries"]
     assert [line["name"] for line in told["queues"]] == ["gpu", "gpu.bulk", "sql", "rag", "llm", "jobs", "batch"]
 

@@ -18,6 +18,9 @@ from websockets.exceptions import InvalidStatus
 from deploy.testservers import EmbeddedServers
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
+from orchestrator.store import processes
+from orchestrator.store.engine import rw
+from orchestrator.store.rows import Row
 from tests.integration.api.kit import Worker, bearer
 from tests.integration.api.proxy import Proxy
 from tests.integration.gateway_kit import Client, GatewayProcess, Person, a_person, running_gateway
@@ -55,6 +58,23 @@ async def asked(client: Client) -> tuple[str, str]:
     conversation = await client.open_new()
     ack = await client.ask("chat.send", {"text": "hi"}, conversation=conversation)
     return conversation, ack["data"]["turn"]
+
+
+async def test_a_gateway_is_among_the_living_until_it_leaves(
+    gateway: GatewayProcess, platform: EmbeddedServers
+) -> None:
+    def rows() -> list[Row]:
+        return [row for row in processes.alive(rw()) if row["pid"] == gateway.process.pid]
+
+    async with asyncio.timeout(10):
+        while not rows():  # noqa: ASYNC110 - the row comes from another process
+            await asyncio.sleep(0.05)
+    (row,) = rows()
+    stop(gateway)
+    await ended(gateway)
+
+    assert (row["name"], row["role"], row["queues"], row["draining"]) == ("gateway-22", "gateway", [], False)
+    assert rows() == []
 
 
 async def test_idle_sockets_leave_first_and_a_running_answer_is_heard_to_its_end(
