@@ -13,6 +13,7 @@ from orchestrator.errors import (
     DependencyDownError,
     NoCapacityError,
     OrchestratorError,
+    QuotaExceededError,
     RateLimitedError,
 )
 
@@ -80,6 +81,8 @@ def error_data(error: OrchestratorError, say: Say) -> dict[str, Any]:
     match error:
         case RateLimitedError() | DependencyDownError():
             retry_after_ms = error.retry_after_ms or RETRY_MS
+        case QuotaExceededError():
+            retry_after_ms = error.retry_after_ms
         case NoCapacityError():
             retry_after_ms = RETRY_MS
     return {

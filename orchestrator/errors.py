@@ -8,6 +8,7 @@
     ├── ForbiddenError           forbidden
     ├── NotFoundError            not_found
     ├── RateLimitedError         rate_limited      (retry_after_ms)
+    ├── QuotaExceededError       quota_exceeded    (retry_after_ms)
     ├── BusyError                busy
     ├── IdReusedError            id_reused
     ├── ConflictError            conflict
@@ -125,6 +126,20 @@ class RateLimitedError(OrchestratorError):
 
     def __init__(self, message: str, *, retry_after_ms: int) -> None:
         super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class QuotaExceededError(OrchestratorError):
+    """A company has all that it may have; `retry_after_ms` is None where waiting makes no room."""
+
+    code = "quota_exceeded"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, limit: int, retry_after_ms: int | None = None, detail_key: str | None = None
+    ) -> None:
+        super().__init__(message, detail_key=detail_key)
+        self.limit = limit
         self.retry_after_ms = retry_after_ms
 
 

@@ -21,6 +21,7 @@ from orchestrator.errors import (
     InvalidInputError,
     NotFoundError,
     OrchestratorError,
+    QuotaExceededError,
     RateLimitedError,
     TooBigError,
     UnauthenticatedError,
@@ -54,6 +55,9 @@ STATUS: Mapping[ErrorCode, HTTPStatus] = {
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+#: Errors that know when the same request may succeed.
+_TIMED = (RateLimitedError, QuotaExceededError, DependencyDownError)
+
 log = structlog.get_logger(__name__)
 
 
@@ -61,7 +65,7 @@ def of_error(request: HttpRequest, error: OrchestratorError) -> HttpResponse:
     """Return the problem document of an error of ours."""
     code = error.frame_code if isinstance(error, BadFrameError) else error.code
     status = STATUS[code]
-    retry_after_ms = error.retry_after_ms if isinstance(error, RateLimitedError | DependencyDownError) else None
+    retry_after_ms = error.retry_after_ms if isinstance(error, _TIMED) else None
     if retry_after_ms is None and status is HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after_ms = _RETRY_MS
     log.info("refused", code=code, reason=str(error), status=int(status))

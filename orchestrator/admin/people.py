@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from orchestrator.admin.access import TenantAdmin, person
+from orchestrator.chat.models import Turn
+from orchestrator.pipeline.models import Document
 from orchestrator.tenants.models import Tenant, User
 
 if TYPE_CHECKING:
@@ -26,16 +31,44 @@ admin.site.unregister(Group)
 
 #: What makes somebody mightier than they are; only a superuser may hand it out.
 _POWERS = ("tenant", "is_staff", "is_superuser", "groups", "user_permissions")
+_LIMITS = ("turns_a_day", "most_documents")
 
 
 @admin.register(Tenant)
 class TenantPage(TenantAdmin):
-    """Companies."""
+    """Companies, and how much each may ask and keep."""
 
     tenant_lookup = "id"
-    list_display = ("name", "slug", "active", "created_at")
+    list_display = ("name", "slug", "active", "asked", "kept", "created_at")
     search_fields = ("name", "slug")
-    readonly_fields = ("created_at",)
+    readonly_fields = ("asked", "kept", "created_at")
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "is_active", "created_at")}),
+        ("Limits", {"fields": (("turns_a_day", "asked"), ("most_documents", "kept"))}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        """Return what cannot be changed here: limits guard all others, so a company's own staff can't raise them."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if person(request).is_superuser else (*fields, *_LIMITS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        """Return the companies with what each uses of its limits."""
+        since = timezone.now() - timedelta(days=1)
+        turns = Turn.objects.filter(tenant=OuterRef("pk"), created_at__gt=since).order_by()
+        documents = Document.objects.filter(tenant=OuterRef("pk")).exclude(state="deleted").order_by()
+        rows = cast("QuerySet[Tenant]", super().get_queryset(request))
+        return rows.annotate(asked=_count(turns), kept=_count(documents))
+
+    @display(description="asked in 24 h")
+    def asked(self, tenant: Tenant) -> str:
+        """Return how many questions of how many."""
+        return _of(getattr(tenant, "asked", 0), tenant.turns_a_day)
+
+    @display(description="documents kept")
+    def kept(self, tenant: Tenant) -> str:
+        """Return how many documents of how many."""
+        return _of(getattr(tenant, "kept", 0), tenant.most_documents)
 
     @display(description="active", boolean=True, ordering="is_active")
     def active(self, tenant: Tenant) -> bool:
@@ -107,3 +140,11 @@ class GroupPage(DjangoGroupAdmin, ModelAdmin):
     has_add_permission = has_module_permission
     has_change_permission = has_view_permission
     has_delete_permission = has_view_permission
+
+
+def _count(rows: QuerySet[Any]) -> Subquery:
+    return Subquery(rows.values("tenant").annotate(n=Count("pk")).values("n"))
+
+
+def _of(used: int | None, most: int | None) -> str:
+    return f"{used or 0:,} of {most:,}" if most is not None else f"{used or 0:,}, no limit"

@@ -20,10 +20,18 @@ from orchestrator import catalogue
 from orchestrator.automation.models import Job
 from orchestrator.automation.states import JobState
 from orchestrator.chat.wake import signal_cancel, wake_dispatcher
-from orchestrator.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TooBigError
+from orchestrator.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    QuotaExceededError,
+    TooBigError,
+)
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
 from orchestrator.pipeline.models import Chunk, Document, DocumentBody
+from orchestrator.tenants.models import Tenant
 
 READ_JOB = "read_document"
 JOB_QUEUE = "jobs"
@@ -69,6 +77,7 @@ def add_document(
     A document whose reading failed is read again.
 
     Raises:
+        QuotaExceededError: the tenant keeps as many as it may.
         InvalidInputError: there is nothing in it.
         TooBigError: it is over `SWITCHYARD_MAX_UPLOAD_BYTES`.
     """
@@ -83,6 +92,7 @@ def add_document(
     if known is None:
         try:
             with transaction.atomic():
+                _require_room(tenant)
                 known = Document.objects.create(
                     tenant_id=tenant,
                     created_by_id=user,
@@ -103,6 +113,16 @@ def add_document(
         read_again(tenant=tenant, document=known.pk, user=user, cid=cid)
         known.refresh_from_db()
     return _row(known, "en")
+
+
+def _require_room(tenant: str) -> None:
+    if Tenant.objects.filter(pk=tenant, most_documents__isnull=True).exists():
+        return
+    # Two uploads at once wait for each other here, or both would take the last place.
+    row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant)
+    kept = Document.objects.filter(tenant_id=tenant).exclude(state="deleted").count()
+    if row.most_documents is not None and kept >= row.most_documents:
+        raise QuotaExceededError("documents", limit=row.most_documents, detail_key="error.quota_documents")
 
 
 def read_again(*, tenant: str, document: str, user: str | None, cid: str) -> None:

@@ -36,6 +36,7 @@ def of_error(error: OrchestratorError, language: str) -> str:
         "limit": getattr(error, "limit", ""),
         "dependency": _dependency(getattr(error, "dependency", ""), language),
         # Rounded up: whoever comes a little early is only refused again.
+        "retry_min": max(1, math.ceil((getattr(error, "retry_after_ms", None) or 0) / 60_000)),
         "retry_s": max(1, math.ceil((getattr(error, "retry_after_ms", None) or 1000) / 1000)),
     }
     code = error.frame_code if isinstance(error, BadFrameError) else error.code

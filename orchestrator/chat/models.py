@@ -93,6 +93,8 @@ class Turn(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["conversation", "created_at"], name="turn_thread"),
+            # A company's questions of a day, for its quota.
+            models.Index(fields=["tenant", "created_at"], name="turn_day"),
             # What the dispatcher takes in turn from each tenant.
             models.Index(
                 fields=["tenant", "created_at"], condition=Q(state=TurnState.QUEUED.value), name="turn_queued"

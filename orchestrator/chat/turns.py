@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from orchestrator.errors import (
     IdReusedError,
     InvalidInputError,
     NotFoundError,
+    QuotaExceededError,
     StoreDownError,
     TooBigError,
 )
@@ -99,6 +101,7 @@ def accept(new: NewTurn, *, within: Connection | None = None) -> Accepted:
         TooBigError: the text is over 8,000 code points.
         NotFoundError: the conversation is not this user's, or the parent is not in it.
         IdReusedError: the key came before with another body.
+        QuotaExceededError: the company has asked as much in 24 hours as it may.
         StoreDownError: PostgreSQL does not answer; nothing was accepted.
     """
     text = new.text.strip()
@@ -142,7 +145,7 @@ def accept(new: NewTurn, *, within: Connection | None = None) -> Accepted:
         raise NotFoundError("no such conversation")
     if row["turn"] is not None:
         return _accepted(new, row, duplicate=False, interrupted=interrupted)
-    return _again(new, digest)
+    return _again(new, digest, used_up=row["used_up"])
 
 
 def ask_again(
@@ -180,10 +183,16 @@ def ask_again(
     )
 
 
-def _again(new: NewTurn, digest: bytes) -> Accepted:
-    """Answer an idempotency key that is taken: by the same body, by another, or by one over 24 h old."""
+def _again(new: NewTurn, digest: bytes, *, used_up: int | None) -> Accepted:
+    """Answer an idempotency key that is taken: by the same body, by another, or by one over 24 h old.
+
+    `used_up`: the company's quota, when that is why there is no turn; what was accepted before is answered as before.
+    """
     client_id = new.client_id or ""
     earlier = accepting.by_client_id(rw(), tenant=new.tenant, user=new.user, client_id=client_id)
+    if used_up is not None and (earlier is None or earlier["stale"]):
+        wait_s = accepting.room_again_s(rw(), tenant=new.tenant, most=used_up)
+        raise QuotaExceededError("turns of a day", limit=used_up, retry_after_ms=math.ceil(wait_s * 1000))
     if earlier is None or earlier["stale"]:
         if earlier is not None:
             accepting.free_client_id(rw(), turn=earlier["turn"], client_id=client_id)

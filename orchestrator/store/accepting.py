@@ -10,7 +10,13 @@ from sqlalchemy import Connection, Engine
 from orchestrator.store.rows import Row, all_rows, one_row, transaction
 
 ACCEPT = """
-WITH conversation AS (
+WITH quota AS (
+  SELECT turns_a_day AS most, CASE WHEN turns_a_day IS NULL THEN false ELSE
+    (SELECT count(*) FROM (SELECT 1 FROM switchyard_turn d
+       WHERE d.tenant_id = :tenant AND d.created_at > now() - interval '1 day' LIMIT n.turns_a_day) AS lately)
+    >= turns_a_day END AS used_up
+  FROM switchyard_tenant n WHERE id = :tenant
+), conversation AS (
   SELECT id FROM switchyard_conversation
   WHERE id = :conversation AND tenant_id = :tenant AND user_id = :user AND deleted_at IS NULL
     AND (CAST(:parent AS text) IS NULL
@@ -22,7 +28,7 @@ WITH conversation AS (
   SELECT :turn, :tenant, id, :user, CAST(:parent AS text), CAST(:client_id AS text), CAST(:digest AS bytea),
          :text, :language, CAST(:route AS text), CAST(:route AS text), :cid, :on_disconnect, :message, '[]', '[]',
          now() + :deadline_ms * interval '1 millisecond'
-  FROM conversation
+  FROM conversation WHERE NOT EXISTS (SELECT 1 FROM quota WHERE used_up)
   ON CONFLICT (tenant_id, user_id, client_id) WHERE client_id IS NOT NULL DO NOTHING
   RETURNING id, conversation_id, fence
 ), stage AS (
@@ -34,7 +40,15 @@ WITH conversation AS (
   SET updated_at = now(), title = CASE WHEN c.title = '' THEN :title ELSE c.title END
   FROM turn WHERE c.id = turn.conversation_id
 )
-SELECT EXISTS (SELECT 1 FROM conversation) AS known, (SELECT id FROM turn) AS turn, (SELECT fence FROM turn) AS fence
+SELECT EXISTS (SELECT 1 FROM conversation) AS known, (SELECT id FROM turn) AS turn, (SELECT fence FROM turn) AS fence,
+       (SELECT most FROM quota WHERE used_up) AS used_up
+"""
+
+#: When the oldest of the latest `most` turns is a day old, the next one may come.
+ROOM_AGAIN = """
+SELECT extract(epoch FROM created_at + interval '1 day' - now()) AS in_s
+FROM switchyard_turn WHERE tenant_id = :tenant AND created_at > now() - interval '1 day'
+ORDER BY created_at DESC OFFSET :before LIMIT 1
 """
 
 BY_CLIENT_ID = """
@@ -105,6 +119,12 @@ def accept(where: Engine | Connection, **values: object) -> Row:
     return row
 
 
+def room_again_s(engine: Engine, *, tenant: str, most: int) -> float:
+    """Return how long a company that may ask `most` questions a day has to wait for the next one."""
+    row = one_row(engine, ROOM_AGAIN, tenant=tenant, before=most - 1) if most else None
+    return 86_400.0 if row is None else max(1.0, float(row["in_s"]))
+
+
 def by_client_id(engine: Engine, *, tenant: str, user: str, client_id: str) -> Row | None:
     """Return the turn that holds an idempotency key, its body's digest, and whether it is over 24 h old."""
     return one_row(engine, BY_CLIENT_ID, tenant=tenant, user=user, client_id=client_id)
@@ -124,9 +144,9 @@ def accept_alone(engine: Engine, *, interrupt: bool, **values: object) -> Alone:
     with transaction(engine) as connection:
         names = {name: values[name] for name in ("tenant", "user")}
         if one_row(connection, HOLD, conversation=conversation, **names) is None:
-            return Alone(row={"known": False, "turn": None, "fence": None})
+            return Alone(row={"known": False, "turn": None, "fence": None, "used_up": None})
         if client_id is not None and one_row(connection, BY_CLIENT_ID, client_id=client_id, **names) is not None:
-            return Alone(row={"known": True, "turn": None, "fence": None})
+            return Alone(row={"known": True, "turn": None, "fence": None, "used_up": None})
         statement = INTERRUPT if interrupt else OPEN_TURNS
         found = sorted(row["turn"] for row in all_rows(connection, statement, conversation=conversation))
         if found and not interrupt:

@@ -18,6 +18,15 @@ class Tenant(models.Model):
     slug = models.SlugField(unique=True, max_length=40)
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
+    turns_a_day = models.PositiveIntegerField(
+        "questions in 24 hours",
+        null=True,
+        blank=True,
+        help_text="At most; every version of an answer counts. Empty: no limit.",
+    )
+    most_documents = models.PositiveIntegerField(
+        "documents", null=True, blank=True, help_text="At most, of those kept. Empty: no limit."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -434,3 +434,19 @@ def test_staff_see_no_breakers(tenant: Tenant) -> None:
     page = signed_in(a_user(tenant, is_staff=True)).get(reverse("admin:index")).content.decode()
 
     assert "Breaker" not in page
+
+
+def test_a_companys_limits_are_a_superusers_to_set_and_its_own_staffs_to_see(root: Client, tenant: Tenant) -> None:
+    a_turn(tenant)
+    page = reverse("admin:tenants_tenant_change", args=[tenant.pk])
+    staff = signed_in(a_user(tenant, "view_tenant", "change_tenant", is_staff=True))
+    form = {"name": tenant.name, "slug": tenant.slug, "is_active": "on", "turns_a_day": "5", "most_documents": ""}
+
+    root.post(page, form)
+    staff.post(page, form | {"turns_a_day": "9000"})
+    shown = staff.get(page).content.decode()
+
+    tenant.refresh_from_db()
+    assert (tenant.turns_a_day, tenant.most_documents) == (5, None)
+    assert "1 of 5" in shown
+    assert "0, no limit" in shown

@@ -24,7 +24,7 @@ SOURCES = [
 ]
 SENTENCES = {language: orjson.loads((HERE / f"{language}.json").read_bytes()) for language in catalogue.LANGUAGES}
 #: What `of_error` fills in, whatever the error.
-ERROR_FACTS = {"facts", "field", "limit", "dependency", "retry_s"}
+ERROR_FACTS = {"facts", "field", "limit", "dependency", "retry_min", "retry_s"}
 
 
 def holes(sentence: str) -> set[str]:

@@ -181,4 +181,4 @@ def test_accepting_answers_one_row_even_for_nobody() -> None:
 
     row = accepting.accept(rw(), **(values | {"hops": "[]"}))
 
-    assert row == {"known": False, "turn": None, "fence": None}
+    assert row == {"known": False, "turn": None, "fence": None, "used_up": None}
