@@ -19,6 +19,8 @@ RUN python deploy/pins.py ml > /tmp/requirements.txt \
 
 COPY . .
 RUN pip install --no-deps -e . \
+    && python manage.py collectstatic --noinput --verbosity 0 \
+    && python -m whitenoise.compress --quiet build/static \
     && useradd --system --uid 10001 --create-home switchyard \
     && install -d -o switchyard -g switchyard /data
 

@@ -115,7 +115,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = SWITCHYARD.data_dir.resolve() / "static"
+# What `collectstatic` gathers for production, where whitenoise sends the compressed copies beside the files.
+STATIC_ROOT = BASE_DIR / "build" / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
