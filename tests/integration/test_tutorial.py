@@ -1,4 +1,4 @@
-"""The tutorial's commands, as they are written, against a running product."""
+"""The tutorial's commands, and then the how-to's, as they are written, against a running product."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ import pytest
 from tests.conftest import LiveStack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-TUTORIAL = CHECKOUT / "docs" / "tutorial.md"
+# The how-to goes on with the company that the tutorial has made.
+TEXT = "".join((CHECKOUT / "docs" / name).read_text(encoding="utf-8") for name in ("tutorial.md", "how-to.md"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def blocks() -> list[str]:
     """Return what is to be typed; blocks without a language are `make run` and what asks somebody."""
-    return re.findall(r"^```sh\n(.*?)^```", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def test_what_the_tutorial_says_is_what_happens(live_stack: LiveStack, tmp_path: Path) -> None:
     # Where the reader has `.venv/bin/switchyard`, a checkout under test has its own interpreter.
     switchyard = f"{shlex.quote(sys.executable)} -m channels_app.cli.main"
-    script = "set -euo pipefail\n" + "\n".join(blocks()).replace(".venv/bin/switchyard", switchyard)
+    script = "set -euo pipefail\n" + "\n".join(blocks())
+    script = script.replace(".venv/bin/switchyard", switchyard).replace("http://127.0.0.1:8000", live_stack.base_url)
 
     done = subprocess.run(
         ["bash", "-c", script],
@@ -52,3 +54,4 @@ def test_what_the_tutorial_says_is_what_happens(live_stack: LiveStack, tmp_path:
     assert "orders: 5 columns" in said
     assert re.search(r"North\D+90\.5", said)
     assert "21 days" in said
+    assert re.search(r'^data: .*"type":"message.completed"', said, re.MULTILINE)
