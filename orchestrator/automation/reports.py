@@ -11,12 +11,12 @@ import structlog
 from django.conf import settings
 
 from orchestrator import ids
-from orchestrator.automation.mail import Attachment, Mail, Mailer, RefusedError, mailer
+from orchestrator.automation.mail import SILENCE_S, Attachment, Mail, Mailer, RefusedError, mailer
 from orchestrator.automation.report_letter import letter
 from orchestrator.automation.run_job import JobContext
 from orchestrator.engines.llm import Language, LanguageModel
 from orchestrator.engines.warehouse import Table
-from orchestrator.errors import NoAnswerError, StoppedError
+from orchestrator.errors import NoAnswerError, StoppedError, UnfinishedError
 from orchestrator.pipeline.sql_answer import answer_sql
 from orchestrator.pipeline.stage_sql import limits, preview_of, table_body, today
 from orchestrator.pipeline.warehouses import Connected, Warehouses
@@ -51,6 +51,7 @@ def sales_report(
 
     Raises:
         StoppedError: the job was cancelled.
+        UnfinishedError: its time was up before all had their mail; the rest is the next attempt's.
         OrchestratorError: the warehouse or the mail server does not answer.
     """
     connected = warehouses().of(context.tenant)
@@ -71,9 +72,10 @@ def sales_report(
         return done | ({"not_mailed": "no mail server is set"} if waiting else {})
     if waiting:
         with mailer(url, sender=settings.SWITCHYARD.mail_from) as session:
-            for row in waiting:
+            for served, row in enumerate(waiting):
                 if context.stop.is_set():
                     raise StoppedError("job")
+                _require_time(context, served, len(waiting))
                 _deliver(context, session, row, made.get(row["language"], made["en"]), day)
     counted = one_row(rw(), deliveries.COUNTS, job=context.job) or {}
     return done | {"mailed": counted.get("sent", 0), "refused": counted.get("refused", 0)}
@@ -104,6 +106,13 @@ def _make(context: JobContext, connected: Connected, llm: LanguageModel, day: dt
         preview=preview_of(answer.table),
     )
     return _Made(table=answer.table, description=answer.description, artifact=str(artifact))
+
+
+def _require_time(context: JobContext, served: int, waiting: int) -> None:
+    """Begin no mail that a silent server could draw out past the job's limit."""
+    if served and context.deadline.remaining_s() < SILENCE_S:
+        raise UnfinishedError(f"{served} of {waiting} mails were sent in time", stage="job")
+    context.deadline.require(SILENCE_S, stage="job")
 
 
 def _deliver(context: JobContext, session: Mailer, row: Row, made: _Made, day: dt.date) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.chat.wake import wake_dispatcher
-from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError
+from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError, UnfinishedError
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.retry import next_delay_s, until_answered
@@ -76,7 +76,9 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
         try:
             result = works[row["type"]](context)
         except StoppedError:
-            _stopped(row, runtime, leaving=stop.leaving)
+            _stopped(row, runtime, reason="handed back" if stop.leaving else None)
+        except UnfinishedError as exc:
+            _stopped(row, runtime, reason=str(exc))
         except OrchestratorError as exc:
             _fail(row, exc, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
         except Exception as exc:  # the job runner's outermost edge: the row must say that it failed
@@ -94,11 +96,12 @@ def decline(*, runtime: Runtime, job: str, fence: int, dispatch_no: int) -> None
         wake_dispatcher(runtime.redis, runtime.keys)
 
 
-def _stopped(row: Mapping[str, Any], runtime: Runtime, *, leaving: bool) -> None:
+def _stopped(row: Mapping[str, Any], runtime: Runtime, *, reason: str | None) -> None:
+    """Have the job go on at once for a `reason`; without one it ends here."""
     job, fence = row["job"], row["fence"]
     # A user's wish that came while the worker was leaving is found in the row, and the job ends there.
-    if leaving and _write(lambda: jobs.hand_back(rw(), job=job, fence=fence)):
-        _logger.info("job handed back", type=row["type"])
+    if reason is not None and _write(lambda: jobs.hand_back(rw(), job=job, fence=fence, reason=reason)):
+        _logger.info("job handed back", type=row["type"], reason=reason)
         wake_dispatcher(runtime.redis, runtime.keys)
     else:
         _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped"))

@@ -50,7 +50,7 @@ WHERE id = :job AND fence = :fence AND state = 'RUNNING' RETURNING id
 #: The attempt does not count: nothing was wrong with the job.
 HAND_BACK = """
 UPDATE switchyard_job SET state = 'RETRY_WAIT', run_at = now(), attempts = greatest(0, attempts - 1), owner = NULL,
-       error = 'handed back'
+       error = :reason
 WHERE id = :job AND fence = :fence AND state = 'RUNNING' AND cancel_requested_at IS NULL RETURNING id
 """
 
@@ -128,9 +128,9 @@ def retry(engine: Engine, *, job: str, fence: int, error: str, delay_s: float) -
     return one_row(engine, RETRY, job=job, fence=fence, error=error[:2000], delay_s=delay_s) is not None
 
 
-def hand_back(engine: Engine, *, job: str, fence: int) -> bool:
-    """Put a running job back for another worker at once; False when it is no longer ours, or cancelled."""
-    return one_row(engine, HAND_BACK, job=job, fence=fence) is not None
+def hand_back(engine: Engine, *, job: str, fence: int, reason: str) -> bool:
+    """Put a running job back to go on at once, here or elsewhere; False when it is no longer ours, or cancelled."""
+    return one_row(engine, HAND_BACK, job=job, fence=fence, reason=reason[:2000]) is not None
 
 
 def decline(engine: Engine, *, job: str, fence: int, dispatch_no: int) -> bool:

@@ -15,7 +15,7 @@ from orchestrator import ids
 from orchestrator.automation.clean_up import clean_up
 from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
-from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError
+from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError, UnfinishedError
 from orchestrator.log.clients import sync_client
 from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
@@ -126,6 +126,13 @@ def test_a_job_whose_worker_leaves_is_another_workers_at_once_and_loses_no_attem
     row = run(runtime, job, leaving(runtime, raising(StoppedError("job"))))
 
     assert (row["state"], row["attempts"], row["owner"]) == ("RETRY_WAIT", 0, None)
+    assert [released["job"] for released in releasing.release_jobs(rw(), queue="batch", room=1)] == [job]
+
+
+def test_a_job_that_got_on_and_ran_out_of_time_goes_on_and_loses_no_attempt(runtime: Runtime, job: str) -> None:
+    row = run(runtime, job, raising(UnfinishedError("3 of 9 mails were sent in time")))
+
+    assert (row["state"], row["attempts"], row["error"]) == ("RETRY_WAIT", 0, "3 of 9 mails were sent in time")
     assert [released["job"] for released in releasing.release_jobs(rw(), queue="batch", room=1)] == [job]
 
 
