@@ -91,7 +91,10 @@ def routes(tenant: str | None) -> list[dict[str, Any]]:
 
 
 def schedules(tenant: str | None) -> list[dict[str, Any]]:
-    """Return each schedule with its last job and when it fires next; of several tenants' jobs the latest."""
+    """Return each schedule with its last job and when it fires next; of several tenants' jobs the latest.
+
+    A tenant has none of the deployment's.
+    """
     last = {row["name"]: row for row in all_rows(ro(), LAST_JOBS, tenant=tenant)}
     now = datetime.now(UTC)
     empty: Row = {}
@@ -107,6 +110,7 @@ def schedules(tenant: str | None) -> list[dict[str, Any]]:
             "next": schedule.next(now),
         }
         for schedule in SCHEDULES
+        if tenant is None or schedule.scope == "tenant"
     ]
 
 

@@ -61,5 +61,5 @@ def clean_up(context: JobContext) -> Mapping[str, object]:
     for name, statement in STEPS.items():
         if context.stop.is_set():
             raise StoppedError("job")
-        removed[name] = len(all_rows(rw(), statement, tenant=context.tenant))
+        removed[name] = len(all_rows(rw(), statement, tenant=context.own_tenant))
     return removed

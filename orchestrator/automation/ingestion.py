@@ -81,7 +81,7 @@ def read_document(context: JobContext) -> Mapping[str, object]:
         all_rows(connection, _PARSED, document=document, parsed=json_text({"chunks": pieces}))
         jobs.insert(
             connection,
-            tenant=context.tenant,
+            tenant=context.own_tenant,
             user=None,
             type="embed_document",
             queue=JOB_TYPES["embed_document"].queue,
@@ -114,10 +114,10 @@ def embed_document(
         timeout_s=context.deadline.remaining_s(),
     )
     retriever().index(
-        context.tenant, row["id"], chunks, vectors, model=gpu.embedder.name, language=row["language"] or "en"
+        context.own_tenant, row["id"], chunks, vectors, model=gpu.embedder.name, language=row["language"] or "en"
     )
     if one_row(rw(), _INDEXED, document=row["id"], chunks=len(chunks)) is None:
-        retriever().forget(context.tenant, row["id"])
+        retriever().forget(context.own_tenant, row["id"])
         raise NotFoundError("the document was deleted while it was indexed")
     return {"document": row["id"], "chunks": len(chunks)}
 
@@ -133,7 +133,7 @@ def give_up() -> list[str]:
 
 def _load(context: JobContext, *, state: str) -> Row:
     document: Any = context.payload.get("document")
-    row = one_row(rw(), _LOAD, document=document, tenant=context.tenant, state=state)
+    row = one_row(rw(), _LOAD, document=document, tenant=context.own_tenant, state=state)
     if row is None:
         raise NotFoundError("the document was deleted")
     return row

@@ -18,7 +18,8 @@ class Job(models.Model):
     """A unit of automation work; its row is the truth, the Celery message a wake-up."""
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.job_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    #: Null: the deployment's own, which no tenant sees.
+    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     #: A key of `automation.types.JOB_TYPES`.
     type = models.CharField(max_length=40)

@@ -38,11 +38,11 @@ def reindex(context: JobContext, *, engines: Callable[[], GpuEngines]) -> Mappin
     model = engines().embedder.name
     begun = 0
     try:
-        for row in all_rows(ro(), OUTDATED, tenant=context.tenant, model=model, most=MOST):
+        for row in all_rows(ro(), OUTDATED, tenant=context.own_tenant, model=model, most=MOST):
             if context.stop.is_set():
                 raise StoppedError("job")
             try:
-                read_again(tenant=context.tenant, document=row["id"], user=None, cid=context.cid)
+                read_again(tenant=context.own_tenant, document=row["id"], user=None, cid=context.cid)
             except (ConflictError, NotFoundError) as exc:
                 _logger.info("left alone", document=row["id"], reason=str(exc))
             else:

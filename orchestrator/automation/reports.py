@@ -54,7 +54,7 @@ def sales_report(
         UnfinishedError: its time was up before all had their mail; the rest is the next attempt's.
         OrchestratorError: the warehouse or the mail server does not answer.
     """
-    connected = warehouses().of(context.tenant)
+    connected = warehouses().of(context.own_tenant)
     if connected is None:
         return {"skipped": "no warehouse is connected"}
     day = context.fire_time.date() if context.fire_time is not None else today()
@@ -96,7 +96,7 @@ def _make(context: JobContext, connected: Connected, llm: LanguageModel, day: dt
     artifact = claiming.keep_artifact(
         rw(),
         artifact=ids.artifact_id(),
-        tenant=context.tenant,
+        tenant=context.own_tenant,
         turn=None,
         job=context.job,
         step="report" if language == "en" else f"report-{language}",

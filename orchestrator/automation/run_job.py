@@ -13,7 +13,14 @@ import structlog
 
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.chat.wake import wake_dispatcher
-from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError, UnfinishedError
+from orchestrator.errors import (
+    EngineError,
+    NotFoundError,
+    OrchestratorError,
+    StoppedError,
+    StoreDownError,
+    UnfinishedError,
+)
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.retry import next_delay_s, until_answered
@@ -31,13 +38,25 @@ class JobContext:
     """What a running job knows."""
 
     job: str
-    tenant: str
+    #: None: the job is the whole deployment's.
+    tenant: str | None
     payload: Mapping[str, Any]
     cid: str
     stop: Stop
     deadline: Deadline
     #: The time its schedule named; None when nobody but a person or a program wanted it.
     fire_time: datetime | None = None
+
+    @property
+    def own_tenant(self) -> str:
+        """Return the tenant whose job it is.
+
+        Raises:
+            NotFoundError: it is the deployment's; its type works for one tenant at a time.
+        """
+        if self.tenant is None:
+            raise NotFoundError("this job is no tenant's")
+        return self.tenant
 
 
 #: Does the work and returns the row's result: small JSON, no contents.

@@ -17,7 +17,7 @@ VALUES (:job, :tenant, CAST(:user AS text), :type, :queue, CAST(:payload AS json
 """
 
 #: One row a tenant and fire time, however many schedulers try.
-FIRE = """
+FIRE_FOR_EACH = """
 INSERT INTO switchyard_job (id, tenant_id, type, queue, payload, cid, schedule, fire_time)
 SELECT 'job_' || replace(gen_random_uuid()::text, '-', ''), n.id, :type, :queue, CAST(:payload AS jsonb), :cid,
        :schedule || ':' || n.slug, :fire_time
@@ -26,7 +26,18 @@ ON CONFLICT (schedule, fire_time) DO NOTHING
 RETURNING id
 """
 
-LAST_FIRE = "SELECT max(fire_time) AS fired FROM switchyard_job WHERE schedule LIKE :schedule || ':%'"
+#: The bare name, which no tenant's can be, as theirs end in a slug.
+FIRE_ONCE = """
+INSERT INTO switchyard_job (id, type, queue, payload, cid, schedule, fire_time)
+VALUES ('job_' || replace(gen_random_uuid()::text, '-', ''), :type, :queue, CAST(:payload AS jsonb), :cid, :schedule,
+        :fire_time)
+ON CONFLICT (schedule, fire_time) DO NOTHING
+RETURNING id
+"""
+
+LAST_FIRE = """
+SELECT max(fire_time) AS fired FROM switchyard_job WHERE schedule = :schedule OR schedule LIKE :schedule || ':%'
+"""
 
 CLAIM = """
 UPDATE switchyard_job SET state = 'RUNNING', owner = :owner, worker = :worker, attempts = attempts + 1,
@@ -87,12 +98,16 @@ def fire(
     queue: str,
     payload: Mapping[str, object],
     cid: str,
+    whole: bool = False,
 ) -> int:
-    """Insert the job of one fire time for every active tenant and return how many were new."""
+    """Insert the jobs of one fire time and return how many were new.
+
+    One for every active tenant, or with `whole` a single one that is no tenant's.
+    """
     return len(
         all_rows(
             engine,
-            FIRE,
+            FIRE_ONCE if whole else FIRE_FOR_EACH,
             schedule=schedule,
             fire_time=fire_time,
             type=type,
