@@ -68,4 +68,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="nightly-sales", type="sales_report", minute="30", hour="2", mailed=True, missed="all"),
     Schedule(name="clean-up", type="clean_up", minute="15", hour="3"),
     Schedule(name="reindex", type="reindex", minute="45", hour="3"),
+    # After the others, whose dead rows it takes along.
+    Schedule(name="maintenance", type="maintenance", minute="15", hour="4", scope="deployment"),
 )
