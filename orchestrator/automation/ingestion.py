@@ -67,9 +67,11 @@ def read_document(context: JobContext) -> Mapping[str, object]:
         taken = ingest(bytes(row["content"]), row["filename"], row["mime"], stop=context.stop)
     except InvalidInputError as exc:
         # The fault lies in the file: the document says so, and the job itself has done its work.
+        context.note(f"the file can't be read: {catalogue.of_error(exc, 'en')}", "warning")
         all_rows(rw(), _FAILED, document=document, error=catalogue.of_error(exc, "en"))
         return {"document": document, "state": "failed", "reason": exc.detail_key or exc.code}
     pieces = [asdict(chunk) for chunk in taken.chunks]
+    context.note(f"read: {len(pieces)} pieces, language {taken.document.language}")
     with transaction(rw()) as connection:
         all_rows(
             connection,
@@ -119,6 +121,7 @@ def embed_document(
     if one_row(rw(), _INDEXED, document=row["id"], chunks=len(chunks)) is None:
         retriever().forget(context.own_tenant, row["id"])
         raise NotFoundError("the document was deleted while it was indexed")
+    context.note(f"{len(chunks)} pieces are embedded by {gpu.embedder.name} and can be found")
     return {"document": row["id"], "chunks": len(chunks)}
 
 

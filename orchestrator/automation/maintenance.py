@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+
+import psycopg2.extensions
 
 from orchestrator.automation.run_job import JobContext
 from orchestrator.errors import StoppedError
@@ -12,6 +15,8 @@ from orchestrator.store.rows import Row
 #: Below this nothing worth it can be done with a table, and the figures after it still have to be read.
 _LEAST_S = 15.0
 _SHOWN = 8
+#: A table that takes so long is told of, also without dead rows.
+_LONG_S = 1.0
 
 
 def maintain(context: JobContext) -> Mapping[str, object]:
@@ -32,17 +37,22 @@ def maintain(context: JobContext) -> Mapping[str, object]:
             table = row["table"]
             if context.stop.is_set():
                 raise StoppedError("job")
+            remaining_s = context.deadline.remaining_s() - _LEAST_S
             if not row["ours"]:
                 not_done[table] = f"it belongs to {row['owner']}, who alone may vacuum it"
-            elif (remaining_s := context.deadline.remaining_s() - _LEAST_S) < _LEAST_S:
+            elif remaining_s < _LEAST_S:
                 left.append(table)
-            elif why := maintaining.vacuum(
-                connection, table, limit_s=min(maintaining.TABLE_S, remaining_s), stop=context.stop
-            ):
+            elif why := _vacuum(context, connection, row, limit_s=min(maintaining.TABLE_S, remaining_s)):
                 not_done[table] = why
         after = maintaining.look(connection, maintaining.TABLES)
         invalid = maintaining.look(connection, maintaining.INVALID_INDEXES)
         whole = maintaining.look(connection, maintaining.WHOLE)[0]
+    for table, why in not_done.items():
+        context.note(f"{table} was left out: {why}", "warning")
+    if left:
+        context.note(f"{len(left)} tables are left for the next night", "warning")
+    for row in invalid:
+        context.note(f"no query uses the index {row['index']} of {row['table']}: its build failed", "warning")
     return {
         "vacuumed": len(before) - len(not_done) - len(left),
         "dead_rows_before": sum(row["dead"] for row in before),
@@ -53,6 +63,15 @@ def maintain(context: JobContext) -> Mapping[str, object]:
         "left": left,
         **whole,
     }
+
+
+def _vacuum(context: JobContext, connection: psycopg2.extensions.connection, row: Row, *, limit_s: float) -> str | None:
+    began_s = time.monotonic()
+    why = maintaining.vacuum(connection, row["table"], limit_s=limit_s, stop=context.stop)
+    took_s = time.monotonic() - began_s
+    if why is None and (row["dead"] or took_s >= _LONG_S):
+        context.note(f"{row['table']}: vacuumed in {took_s:.1f} s, {row['dead']} dead rows before")
+    return why
 
 
 def _largest(before: list[Row], after: list[Row]) -> list[dict[str, object]]:

@@ -31,6 +31,8 @@ class Job(models.Model):
     payload = models.JSONField(default=dict, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, db_default="")
+    #: `automation.notes.Line`s, the oldest first; null: it has said nothing.
+    log = models.JSONField(null=True, blank=True)
     schedule = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - null: not scheduled
     fire_time = models.DateTimeField(null=True, blank=True)
     cid = models.CharField(max_length=64)

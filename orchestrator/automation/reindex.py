@@ -45,9 +45,11 @@ def reindex(context: JobContext, *, engines: Callable[[], GpuEngines]) -> Mappin
                 read_again(tenant=context.own_tenant, document=row["id"], user=None, cid=context.cid)
             except (ConflictError, NotFoundError) as exc:
                 _logger.info("left alone", document=row["id"], reason=str(exc))
+                context.note(f"{row['id']} is left alone: {exc}")
             else:
                 begun += 1
     finally:
         # Django's own connection, of this thread: no other job of it needs one.
         connection.close()
+    context.note(f"{begun} documents are read again for {model}")
     return {"begun": begun, "model": model}

@@ -56,6 +56,7 @@ def sales_report(
     """
     connected = warehouses().of(context.own_tenant)
     if connected is None:
+        context.note("there is nothing to report: no warehouse is connected")
         return {"skipped": "no warehouse is connected"}
     day = context.fire_time.date() if context.fire_time is not None else today()
     waiting = all_rows(rw(), deliveries.WAITING, job=context.job)
@@ -64,11 +65,15 @@ def sales_report(
         try:
             made[language] = _make(context, connected, llm(), day, language)
         except NoAnswerError:
+            context.note(f"the semantic layer gives no sales by branch in {language!r}", "warning")
             if language == "en":
                 return {"skipped": "the semantic layer has no sales by branch"}
     done: dict[str, object] = {"artifact": made["en"].artifact, "rows": len(made["en"].table.rows)}
     url = settings.SWITCHYARD.smtp_url.get_secret_value()
+    context.note(f"the report has {done['rows']} rows; {len(waiting)} readers wait for it")
     if not url:
+        if waiting:
+            context.note("nobody got it: no mail server is set", "warning")
         return done | ({"not_mailed": "no mail server is set"} if waiting else {})
     if waiting:
         with mailer(url, sender=settings.SWITCHYARD.mail_from) as session:
@@ -78,6 +83,7 @@ def sales_report(
                 _require_time(context, served, len(waiting))
                 _deliver(context, session, row, made.get(row["language"], made["en"]), day)
     counted = one_row(rw(), deliveries.COUNTS, job=context.job) or {}
+    context.note(f"mailed to {counted.get('sent', 0)}, {counted.get('refused', 0)} refused")
     return done | {"mailed": counted.get("sent", 0), "refused": counted.get("refused", 0)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,44 +16,16 @@ from orchestrator.automation.clean_up import clean_up
 from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
 from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError, UnfinishedError
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
-from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-from orchestrator.store import jobs, recovering, releasing
+from orchestrator.store import recovering, releasing
 from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from orchestrator.tenants.sealing import seal
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    client = sync_client(own.redis_url)
-    yield Runtime(
-        incarnation="inc_jobs",
-        worker="worker-jobs",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=Flusher(0.03),
-    )
-    client.close()
-
-
-@pytest.fixture
-def job(anna: Person) -> str:
-    """Return an assigned job."""
-    made = jobs.insert(
-        rw(), tenant=anna.tenant, user=None, type="clean_up", queue="batch", payload={"n": 1}, cid="cid_job"
-    )
-    releasing.release_jobs(rw(), queue="batch", room=1)
-    return made
 
 
 def run(runtime: Runtime, job: str, work: Work, *, dispatch_no: int = 1) -> Row:
