@@ -63,6 +63,7 @@ class Job(models.Model):
                 fields=["run_at"], condition=Q(state__in=["PENDING", "ASSIGNED", "RETRY_WAIT"]), name="job_open"
             ),
             models.Index(fields=["tenant", "-created_at"], name="job_list"),
+            models.Index(fields=["ended_at"], condition=Q(state="FAILED"), name="job_failed"),
         ]
 
     def __str__(self) -> str:

@@ -73,6 +73,19 @@ KEEP_LOG = """
 UPDATE switchyard_job SET log = CAST(:log AS jsonb) WHERE id = :job AND fence = :fence AND state = 'RUNNING'
 """
 
+#: One failure, one run: the fence that failed is raised. What the sweep wrote about a lost worker stands in no log yet.
+RUN_AGAIN = """
+UPDATE switchyard_job j
+SET state = 'PENDING', attempts = 0, fence = j.fence + 1, run_at = now(), started_at = NULL, ended_at = NULL,
+    owner = NULL, worker = NULL, cancel_requested_at = NULL, error = '',
+    log = coalesce(j.log, '[]') || jsonb_build_array(jsonb_build_object(
+            'at', now(), 'attempt', j.attempts, 'level', 'info',
+            'text', left('run again by ' || CAST(:by AS text) || ' after: ' || j.error, 300)))
+WHERE j.id = :job AND j.fence = :fence AND j.state = 'FAILED'
+  AND (j.tenant_id IS NULL OR EXISTS (SELECT 1 FROM switchyard_tenant n WHERE n.id = j.tenant_id AND n.is_active))
+RETURNING j.id
+"""
+
 DECLINE = """
 UPDATE switchyard_job SET state = 'PENDING'
 WHERE id = :job AND fence = :fence AND dispatch_no = :dispatch_no AND state = 'ASSIGNED' RETURNING id
@@ -167,6 +180,11 @@ def hand_back(engine: Engine, *, job: str, fence: int, reason: str, log: Log | N
 def keep_log(engine: Engine, *, job: str, fence: int, log: Log) -> None:
     """Write a running job's lines, unless it is no longer ours."""
     all_rows(engine, KEEP_LOG, job=job, fence=fence, log=_json(log))
+
+
+def run_again(engine: Engine, *, job: str, fence: int, by: str) -> bool:
+    """Have a job that failed for good wait again, with all its attempts; False when that failure is not there."""
+    return one_row(engine, RUN_AGAIN, job=job, fence=fence, by=by) is not None
 
 
 def decline(engine: Engine, *, job: str, fence: int, dispatch_no: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from orchestrator.automation.notes import MOST_LETTERS, MOST_LINES, Line, Notes
+from orchestrator.automation.reruns import run_again
 from orchestrator.automation.run_job import JobContext, Work, run_job
 from orchestrator.errors import DependencyDownError, StoppedError
 from orchestrator.pipeline.runtime import Runtime
@@ -72,6 +73,20 @@ def test_lines_survive_a_failing_attempt_and_the_next_goes_on_below_them(runtime
     assert [(line["attempt"], line["level"]) for line in log] == [(1, "info"), (1, "warning"), (2, "info")]
     assert log[0]["text"] == "mailed to 2"
     assert log[1]["text"].endswith(": SMTP: 451 later")
+
+
+def test_a_job_that_is_run_again_succeeds_below_what_it_said_before(runtime: Runtime, job: str) -> None:
+    run(runtime, job, saying("mailed to 2", then=ValueError("x")))
+    run_again(job, fence=1, by="admin:olga")
+    releasing.release_jobs(rw(), queue="batch", room=1)
+
+    run_job({"clean_up": saying("mailed to 3")}, runtime=runtime, job=job, fence=2, dispatch_no=2)
+
+    row = kit.look("SELECT state, attempts, log FROM switchyard_job")[0]
+    assert (row["state"], row["attempts"]) == ("SUCCEEDED", 1)
+    assert [line["text"] for line in row["log"]] == [
+        "mailed to 2", "failed: ValueError", "run again by admin:olga after: ValueError", "mailed to 3",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
