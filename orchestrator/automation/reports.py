@@ -117,7 +117,7 @@ def _make(context: JobContext, connected: Connected, llm: LanguageModel, day: dt
 def _require_time(context: JobContext, served: int, waiting: int) -> None:
     """Begin no mail that a silent server could draw out past the job's limit."""
     if served and context.deadline.remaining_s() < SILENCE_S:
-        raise UnfinishedError(f"{served} of {waiting} mails were sent in time", stage="job")
+        raise UnfinishedError(f"{served} of {waiting} readers were served in time", stage="job")
     context.deadline.require(SILENCE_S, stage="job")
 
 

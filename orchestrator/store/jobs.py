@@ -73,7 +73,8 @@ KEEP_LOG = """
 UPDATE switchyard_job SET log = CAST(:log AS jsonb) WHERE id = :job AND fence = :fence AND state = 'RUNNING'
 """
 
-#: One failure, one run: the fence that failed is raised. What the sweep wrote about a lost worker stands in no log yet.
+#: One failure, one run: the fence that failed is raised. The error goes into the log, as the next attempt's takes its
+#: place.
 RUN_AGAIN = """
 UPDATE switchyard_job j
 SET state = 'PENDING', attempts = 0, fence = j.fence + 1, run_at = now(), started_at = NULL, ended_at = NULL,

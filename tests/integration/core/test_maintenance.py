@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -16,12 +17,13 @@ from sqlalchemy.exc import IntegrityError
 
 from deploy.testservers import EmbeddedServers
 from orchestrator.automation.maintenance import maintain
-from orchestrator.automation.run_job import JobContext
+from orchestrator.automation.run_job import JobContext, run_job
 from orchestrator.errors import StoppedError, StoreDownError
+from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-from orchestrator.store import maintaining
-from orchestrator.store.engine import psycopg2_url
+from orchestrator.store import jobs, maintaining, releasing
+from orchestrator.store.engine import psycopg2_url, rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
 
@@ -97,6 +99,21 @@ def test_every_table_is_vacuumed_and_analysed_and_its_dead_rows_are_gone(anna: P
     assert (done["not_done"], done["left"]) == ({}, [])
     tables = kit.look("SELECT count(*) AS n FROM pg_tables WHERE schemaname = 'public'")[0]["n"]
     assert done["vacuumed"] == tables
+
+
+def test_it_runs_as_a_job_that_is_no_tenants_and_says_what_it_left_out(runtime: Runtime, locked: str) -> None:
+    now = datetime(2026, 11, 20, 4, 15, tzinfo=UTC)
+    jobs.fire(
+        rw(), schedule="maintenance", fire_time=now, type="maintenance", queue="batch", payload={}, cid="c", whole=True
+    )
+    job = releasing.release_jobs(rw(), queue="batch", room=1)[0]["job"]
+
+    run_job({"maintenance": maintain}, runtime=runtime, job=job, fence=1, dispatch_no=1)
+
+    row = kit.look("SELECT state, tenant_id, result, log FROM switchyard_job")[0]
+    assert (row["state"], row["tenant_id"]) == ("SUCCEEDED", None)
+    assert row["result"]["not_done"] == {locked: "another session holds it"}
+    assert f"{locked} was left out: another session holds it" in [line["text"] for line in row["log"]]
 
 
 def test_sizes_age_and_invalid_indexes_are_told(anna: Person) -> None:

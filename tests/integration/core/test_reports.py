@@ -25,6 +25,7 @@ from deploy.servers import free_port
 from orchestrator import ids
 from orchestrator.automation.mail import SILENCE_S
 from orchestrator.automation.models import Delivery, Job, Subscription
+from orchestrator.automation.notes import Notes
 from orchestrator.automation.reports import sales_report
 from orchestrator.automation.run_job import JobContext
 from orchestrator.engines.llm_builtin import BuiltinModel
@@ -147,7 +148,9 @@ def fired(who: Person) -> str:
     return str(job.pk)
 
 
-def run(who: Person, job: str, *, limit_s: float = 60, stop: Stop | None = None) -> dict[str, object]:
+def run(
+    who: Person, job: str, *, limit_s: float = 60, stop: Stop | None = None, notes: Notes | None = None
+) -> dict[str, object]:
     context = JobContext(
         job=job,
         tenant=who.tenant,
@@ -156,6 +159,7 @@ def run(who: Person, job: str, *, limit_s: float = 60, stop: Stop | None = None)
         stop=stop or Stop(),
         deadline=Deadline.after_ms(int(limit_s * 1000)),
         fire_time=NIGHT,
+        notes=notes or Notes(),
     )
     return dict(sales_report(context, warehouses=Warehouses, llm=BuiltinModel))
 
@@ -197,9 +201,12 @@ def test_a_box_that_is_gone_keeps_nobody_else_waiting(anna: Person, shop: Path, 
     for address in ("gone@example.test", "here@example.test"):
         subscribe(anna, address)
 
-    done = run(anna, fired(anna))
+    notes = Notes()
+    done = run(anna, fired(anna), notes=notes)
 
     assert [message["To"] for message in box.taken] == ["here@example.test"]
+    assert notes.lines()[-1]["text"] == "mailed to 1, 1 refused"
+    assert "example.test" not in str(notes.lines())
     assert (done["mailed"], done["refused"]) == (1, 1)
     assert Delivery.objects.get(email="gone@example.test").answer == "550 no such box"
 

@@ -84,6 +84,11 @@ def job_row(job: str) -> dict[str, object]:
     return dict(kit.look("SELECT * FROM switchyard_job WHERE id = :job", job=job)[0])
 
 
+def logged(job: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = kit.look("SELECT log FROM switchyard_job WHERE id = :job", job=job)[0]["log"]
+    return found
+
+
 def test_a_job_is_claimed_once(anna: Person) -> None:
     job = a_job(anna)
     releasing.release_jobs(rw(), queue="batch", room=1)
@@ -146,6 +151,7 @@ def test_a_job_whose_worker_died_is_put_back_under_a_new_fence(anna: Person) -> 
 
     row = job_row(job)
     assert (row["state"], row["fence"], row["owner"]) == ("RETRY_WAIT", 2, None)
+    assert [(line["attempt"], line["text"]) for line in logged(job)] == [(1, "its worker was lost")]
     assert jobs.end(rw(), job=job, fence=1, state="SUCCEEDED", result={}) is False
 
 
