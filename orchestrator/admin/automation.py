@@ -47,6 +47,7 @@ class DeliveryInline(ReadOnlyInline):
     fields = ("email", "state", "answer", "at")
     readonly_fields = fields
     ordering = ("email",)
+    verbose_name_plural = "deliveries"
 
 
 @admin.register(Subscription)

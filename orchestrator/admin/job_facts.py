@@ -21,8 +21,11 @@ class Fact:
 
 
 def facts(result: Mapping[str, object]) -> list[Fact]:
-    """Return the entries of a result in their order; names become words, `…_bytes` sizes."""
-    return [_fact(name, value) for name, value in result.items()]
+    """Return the entries of a result: names become words, `…_bytes` sizes.
+
+    `jsonb` keeps no order, so single facts come before tables, and in a table names before numbers.
+    """
+    return sorted((_fact(name, value) for name, value in result.items()), key=lambda fact: bool(fact.rows))
 
 
 def _fact(name: str, value: object) -> Fact:
@@ -30,7 +33,7 @@ def _fact(name: str, value: object) -> Fact:
     if isinstance(value, Mapping) and value:
         return Fact(label=label, rows=tuple((str(key), _text(str(key), each)) for key, each in value.items()))
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
-        keys = [str(key) for key in value[0]]
+        keys = sorted(map(str, value[0]), key=lambda key: not isinstance(value[0][key], str))
         rows = tuple(tuple(_text(key, row.get(key)) for key in keys) for row in value)
         return Fact(label=label, head=tuple(_label(key) for key in keys), rows=rows)
     return Fact(label=label, text=_text(name, value))
