@@ -152,7 +152,9 @@ def test_a_job_of_the_deployment_is_the_superusers_alone(root: Client, tenant: T
 
     seen = [(client.get(listing), client.get(page)) for client in (root, staff)]
 
+    first_pages = [client.get(reverse("admin:index")).context["schedules"] for client in (root, staff)]
     assert [job.pk in listed.content.decode() for listed, _ in seen] == [True, False]
+    assert ["maintenance" in [each["name"] for each in shown] for shown in first_pages] == [True, False]
     assert [shown.status_code for _, shown in seen] == [200, 302]
 
 
