@@ -102,7 +102,7 @@ def test_every_table_is_vacuumed_and_analysed_and_its_dead_rows_are_gone(anna: P
 
 
 def test_it_runs_as_a_job_that_is_no_tenants_and_says_what_it_left_out(runtime: Runtime, locked: str) -> None:
-    now = datetime(2026, 11, 20, 4, 15, tzinfo=UTC)
+    now = datetime(2026, 11, 20, 4, 45, tzinfo=UTC)
     jobs.fire(
         rw(), schedule="maintenance", fire_time=now, type="maintenance", queue="batch", payload={}, cid="c", whole=True
     )
