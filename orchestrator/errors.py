@@ -13,7 +13,8 @@
     ├── IdReusedError            id_reused
     ├── ConflictError            conflict
     ├── DeadlineExceededError    deadline_exceeded
-    │   └── SilentError          deadline_exceeded (dependency: it took the request and said nothing)
+    │   ├── SilentError          deadline_exceeded (dependency: it took the request and said nothing)
+    │   └── UnfinishedError      deadline_exceeded (a job got on, and goes on in its next attempt)
     ├── NoCapacityError          no_capacity
     ├── DependencyDownError      dependency_down   (dependency, retry_after_ms)
     │   ├── StoreDownError       dependency_down   (PostgreSQL or Redis)
@@ -181,6 +182,13 @@ class SilentError(DeadlineExceededError):
         super().__init__(message, stage=stage, remaining_ms=remaining_ms)
         self.dependency = dependency
         self.detail_key = "error.dependency_silent"
+
+
+class UnfinishedError(DeadlineExceededError):
+    """A job's time is up and part of its work is done for good: the next attempt goes on, and this one counts for none.
+
+    Only who has got on may raise it, so that a job can't go round for ever.
+    """
 
 
 class NoCapacityError(OrchestratorError):

@@ -73,7 +73,8 @@ PROCESSES: tuple[Process, ...] = (
     Process(name="worker-sql", role="worker", queues=("sql",), concurrency=8, connections=10),
     Process(name="worker-rag", role="worker", queues=("rag",), concurrency=8, connections=10),
     Process(name="worker-llm", role="worker", queues=("llm",), concurrency=16, connections=10),
-    Process(name="worker-jobs", role="worker", queues=("jobs", "batch"), concurrency=4, connections=7),
+    # One more than its pools at night: what looks after the tables has a connection of its own.
+    Process(name="worker-jobs", role="worker", queues=("jobs", "batch"), concurrency=4, connections=8),
     Process(name="beat", role="beat", connections=2),
     Process(name="flower", role="flower", connections=0),
     Process(name="llm-server", role="llm-server", only_if="SWITCHYARD_LLM_MODEL_DIR", connections=0),

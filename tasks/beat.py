@@ -51,7 +51,7 @@ def due_times(schedule: Schedule, *, last: datetime | None, now: datetime) -> li
 
 
 class JobScheduler(Scheduler):
-    """Celery's own clockwork with another effect: a Job row for each tenant and fire time."""
+    """Celery's own clockwork with another effect: Job rows for each fire time, a tenant's or the deployment's."""
 
     #: Longest sleep between two looks at the clock.
     max_interval = 5
@@ -129,6 +129,7 @@ class JobScheduler(Scheduler):
                 queue=JOB_TYPES[schedule.type].queue,
                 payload=schedule.payload,
                 cid=ids.new_id("cid"),
+                whole=schedule.scope == "deployment",
             )
             _logger.info("schedule fired", schedule=schedule.name, fire_time=fire_time.isoformat(), jobs=made)
         wake_dispatcher(self._redis, self._keys)

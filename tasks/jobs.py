@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from celery import Task
 
-from orchestrator.automation import clean_up, ingestion, reindex, reports
+from orchestrator.automation import clean_up, ingestion, maintenance, reindex, reports
 from orchestrator.automation.run_job import Work, decline, run_job
 from orchestrator.celery import app
 from orchestrator.pipeline import runtime
@@ -21,6 +21,7 @@ WORKS: Mapping[str, Work] = {
     "embed_document": partial(ingestion.embed_document, engines=engines.gpu, retriever=engines.retriever),
     "sales_report": partial(reports.sales_report, warehouses=engines.warehouses, llm=engines.llm),
     "clean_up": clean_up.clean_up,
+    "maintenance": maintenance.maintain,
     "reindex": partial(reindex.reindex, engines=engines.gpu),
 }
 

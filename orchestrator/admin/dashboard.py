@@ -40,6 +40,7 @@ def figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["pictures"] = day.pictures(tenant)
     context["stacked"] = _STACKED
     context["routes"] = day.routes(tenant)
+    context["failed_jobs"] = day.failed_jobs(tenant) if person(request).has_perm("automation.view_job") else []
     context["schedules"] = day.schedules(tenant)
     context["queues"] = lines(processes.alive(ro())) if mighty else []
     context["breakers"] = _breakers() if mighty else []

@@ -55,6 +55,13 @@ SELECT DISTINCT ON (split_part(schedule, ':', 1)) split_part(schedule, ':', 1) A
 FROM switchyard_job WHERE schedule IS NOT NULL AND {_MINE} ORDER BY 1, fire_time DESC, created_at DESC
 """  # noqa: S608 - as above
 
+FAILED_JOBS = f"""
+SELECT j.id, j.type, n.name AS tenant, j.ended_at, j.error, count(*) OVER () AS of_all
+FROM (SELECT * FROM switchyard_job
+      WHERE state = 'FAILED' AND ended_at > now() - interval '24 hours' AND {_MINE}) j
+LEFT JOIN switchyard_tenant n ON n.id = j.tenant_id ORDER BY j.ended_at DESC LIMIT 10
+"""  # noqa: S608 - as above
+
 
 def cards(tenant: str | None) -> list[tuple[str, object]]:
     """Return (words, figure) of what goes on; `tenant` None: of all."""
@@ -91,7 +98,10 @@ def routes(tenant: str | None) -> list[dict[str, Any]]:
 
 
 def schedules(tenant: str | None) -> list[dict[str, Any]]:
-    """Return each schedule with its last job and when it fires next; of several tenants' jobs the latest."""
+    """Return each schedule with its last job and when it fires next; of several tenants' jobs the latest.
+
+    A tenant has none of the deployment's.
+    """
     last = {row["name"]: row for row in all_rows(ro(), LAST_JOBS, tenant=tenant)}
     now = datetime.now(UTC)
     empty: Row = {}
@@ -107,7 +117,13 @@ def schedules(tenant: str | None) -> list[dict[str, Any]]:
             "next": schedule.next(now),
         }
         for schedule in SCHEDULES
+        if tenant is None or schedule.scope == "tenant"
     ]
+
+
+def failed_jobs(tenant: str | None) -> list[Row]:
+    """Return the latest ten jobs that failed for good in the last day; each row's `of_all` counts all of them."""
+    return all_rows(ro(), FAILED_JOBS, tenant=tenant)
 
 
 def _chart(labels: Sequence[str], *lines: tuple[str, Sequence[object], str]) -> str:

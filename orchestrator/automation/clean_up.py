@@ -57,9 +57,11 @@ def clean_up(context: JobContext) -> Mapping[str, object]:
     Raises:
         StoppedError: the job was cancelled between two steps.
     """
-    removed: dict[str, object] = {}
+    removed: dict[str, int] = {}
     for name, statement in STEPS.items():
         if context.stop.is_set():
             raise StoppedError("job")
-        removed[name] = len(all_rows(rw(), statement, tenant=context.tenant))
+        count = removed[name] = len(all_rows(rw(), statement, tenant=context.own_tenant))
+        if count:
+            context.note(f"{name.replace('_', ' ')}: {count} removed")
     return removed

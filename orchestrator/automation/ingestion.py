@@ -67,9 +67,11 @@ def read_document(context: JobContext) -> Mapping[str, object]:
         taken = ingest(bytes(row["content"]), row["filename"], row["mime"], stop=context.stop)
     except InvalidInputError as exc:
         # The fault lies in the file: the document says so, and the job itself has done its work.
+        context.note(f"the file can't be read: {catalogue.of_error(exc, 'en')}", "warning")
         all_rows(rw(), _FAILED, document=document, error=catalogue.of_error(exc, "en"))
         return {"document": document, "state": "failed", "reason": exc.detail_key or exc.code}
     pieces = [asdict(chunk) for chunk in taken.chunks]
+    context.note(f"read: {len(pieces)} pieces, language {taken.document.language}")
     with transaction(rw()) as connection:
         all_rows(
             connection,
@@ -81,7 +83,7 @@ def read_document(context: JobContext) -> Mapping[str, object]:
         all_rows(connection, _PARSED, document=document, parsed=json_text({"chunks": pieces}))
         jobs.insert(
             connection,
-            tenant=context.tenant,
+            tenant=context.own_tenant,
             user=None,
             type="embed_document",
             queue=JOB_TYPES["embed_document"].queue,
@@ -114,11 +116,12 @@ def embed_document(
         timeout_s=context.deadline.remaining_s(),
     )
     retriever().index(
-        context.tenant, row["id"], chunks, vectors, model=gpu.embedder.name, language=row["language"] or "en"
+        context.own_tenant, row["id"], chunks, vectors, model=gpu.embedder.name, language=row["language"] or "en"
     )
     if one_row(rw(), _INDEXED, document=row["id"], chunks=len(chunks)) is None:
-        retriever().forget(context.tenant, row["id"])
+        retriever().forget(context.own_tenant, row["id"])
         raise NotFoundError("the document was deleted while it was indexed")
+    context.note(f"{len(chunks)} pieces are embedded by {gpu.embedder.name} and can be found")
     return {"document": row["id"], "chunks": len(chunks)}
 
 
@@ -133,7 +136,7 @@ def give_up() -> list[str]:
 
 def _load(context: JobContext, *, state: str) -> Row:
     document: Any = context.payload.get("document")
-    row = one_row(rw(), _LOAD, document=document, tenant=context.tenant, state=state)
+    row = one_row(rw(), _LOAD, document=document, tenant=context.own_tenant, state=state)
     if row is None:
         raise NotFoundError("the document was deleted")
     return row

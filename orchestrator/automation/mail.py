@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.errors import DependencyDownError
 
-_LIMIT_S = 20.0
+#: How long a server may say nothing.
+SILENCE_S = 20.0
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
@@ -89,9 +90,9 @@ def mailer(url: str, *, sender: str) -> Iterator[Mailer]:
     trust = ssl.create_default_context()
     try:
         if parts.scheme == "smtps":
-            session: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_LIMIT_S, context=trust)
+            session: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SILENCE_S, context=trust)
         else:
-            session = smtplib.SMTP(host, port, timeout=_LIMIT_S)
+            session = smtplib.SMTP(host, port, timeout=SILENCE_S)
         if parts.scheme == "smtp+starttls":
             session.starttls(context=trust)
         if parts.username:

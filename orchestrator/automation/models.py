@@ -18,7 +18,8 @@ class Job(models.Model):
     """A unit of automation work; its row is the truth, the Celery message a wake-up."""
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.job_id, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    #: Null: the deployment's own, which no tenant sees.
+    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     #: A key of `automation.types.JOB_TYPES`.
     type = models.CharField(max_length=40)
@@ -30,6 +31,8 @@ class Job(models.Model):
     payload = models.JSONField(default=dict, blank=True)
     result = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, db_default="")
+    #: `automation.notes.Line`s, the oldest first; null: it has said nothing.
+    log = models.JSONField(null=True, blank=True)
     schedule = models.CharField(max_length=80, null=True, blank=True)  # noqa: DJ001 - null: not scheduled
     fire_time = models.DateTimeField(null=True, blank=True)
     cid = models.CharField(max_length=64)
@@ -60,6 +63,7 @@ class Job(models.Model):
                 fields=["run_at"], condition=Q(state__in=["PENDING", "ASSIGNED", "RETRY_WAIT"]), name="job_open"
             ),
             models.Index(fields=["tenant", "-created_at"], name="job_list"),
+            models.Index(fields=["ended_at"], condition=Q(state="FAILED"), name="job_failed"),
         ]
 
     def __str__(self) -> str:

@@ -38,16 +38,18 @@ def reindex(context: JobContext, *, engines: Callable[[], GpuEngines]) -> Mappin
     model = engines().embedder.name
     begun = 0
     try:
-        for row in all_rows(ro(), OUTDATED, tenant=context.tenant, model=model, most=MOST):
+        for row in all_rows(ro(), OUTDATED, tenant=context.own_tenant, model=model, most=MOST):
             if context.stop.is_set():
                 raise StoppedError("job")
             try:
-                read_again(tenant=context.tenant, document=row["id"], user=None, cid=context.cid)
+                read_again(tenant=context.own_tenant, document=row["id"], user=None, cid=context.cid)
             except (ConflictError, NotFoundError) as exc:
                 _logger.info("left alone", document=row["id"], reason=str(exc))
+                context.note(f"{row['id']} is left alone: {exc}")
             else:
                 begun += 1
     finally:
         # Django's own connection, of this thread: no other job of it needs one.
         connection.close()
+    context.note(f"{begun} documents are read again for {model}")
     return {"begun": begun, "model": model}

@@ -5,15 +5,23 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 
+from orchestrator.automation.notes import Level, Line, Notes
 from orchestrator.automation.types import JOB_TYPES
 from orchestrator.chat.wake import wake_dispatcher
-from orchestrator.errors import EngineError, OrchestratorError, StoppedError, StoreDownError
+from orchestrator.errors import (
+    EngineError,
+    NotFoundError,
+    OrchestratorError,
+    StoppedError,
+    StoreDownError,
+    UnfinishedError,
+)
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.retry import next_delay_s, until_answered
@@ -31,13 +39,33 @@ class JobContext:
     """What a running job knows."""
 
     job: str
-    tenant: str
+    #: None: the job is the whole deployment's.
+    tenant: str | None
     payload: Mapping[str, Any]
     cid: str
     stop: Stop
     deadline: Deadline
     #: The time its schedule named; None when nobody but a person or a program wanted it.
     fire_time: datetime | None = None
+    notes: Notes = field(default_factory=Notes)
+
+    def note(self, text: str, level: Level = "info") -> None:
+        """Tell an operator how it goes, in a sentence for the job's page: counts and reasons, no contents, no secrets.
+
+        It costs a round trip at most every 5 s; the last lines are written with the outcome, whatever that is.
+        """
+        self.notes.add(text, level)
+
+    @property
+    def own_tenant(self) -> str:
+        """Return the tenant whose job it is.
+
+        Raises:
+            NotFoundError: it is the deployment's; its type works for one tenant at a time.
+        """
+        if self.tenant is None:
+            raise NotFoundError("this job is no tenant's")
+        return self.tenant
 
 
 #: Does the work and returns the row's result: small JSON, no contents.
@@ -71,19 +99,25 @@ def run_job(works: Mapping[str, Work], *, runtime: Runtime, job: str, fence: int
             stop=stop,
             deadline=Deadline.after_ms(int(JOB_TYPES[row["type"]].limit_s * 1000)),
             fire_time=row["fire_time"],
+            notes=Notes(attempt=row["attempts"], earlier=row["log"] or (), keep=lambda lines: _keep(job, fence, lines)),
         )
+        notes = context.notes
         _logger.info("job runs", type=row["type"], attempt=row["attempts"])
         try:
             result = works[row["type"]](context)
         except StoppedError:
-            _stopped(row, runtime, leaving=stop.leaving)
+            _stopped(row, runtime, notes, reason="handed back" if stop.leaving else None)
+        except UnfinishedError as exc:
+            _stopped(row, runtime, notes, reason=str(exc))
         except OrchestratorError as exc:
-            _fail(row, exc, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
+            _fail(row, exc, notes, retryable=exc.transient if isinstance(exc, EngineError) else exc.retryable)
         except Exception as exc:  # the job runner's outermost edge: the row must say that it failed
             _logger.exception("job failed")
-            _fail(row, EngineError(type(exc).__name__, engine=row["type"]), retryable=False)
+            _fail(row, EngineError(type(exc).__name__, engine=row["type"]), notes, retryable=False)
         else:
-            ours = _write(lambda: jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result))
+            ours = _write(
+                lambda: jobs.end(rw(), job=job, fence=fence, state="SUCCEEDED", result=result, log=notes.lines())
+            )
             _logger.info("job done", type=row["type"], ours=ours)
 
 
@@ -94,24 +128,37 @@ def decline(*, runtime: Runtime, job: str, fence: int, dispatch_no: int) -> None
         wake_dispatcher(runtime.redis, runtime.keys)
 
 
-def _stopped(row: Mapping[str, Any], runtime: Runtime, *, leaving: bool) -> None:
+def _stopped(row: Mapping[str, Any], runtime: Runtime, notes: Notes, *, reason: str | None) -> None:
+    """Have the job go on at once for a `reason`; without one it ends here."""
     job, fence = row["job"], row["fence"]
     # A user's wish that came while the worker was leaving is found in the row, and the job ends there.
-    if leaving and _write(lambda: jobs.hand_back(rw(), job=job, fence=fence)):
-        _logger.info("job handed back", type=row["type"])
+    log = notes.ended(reason or "stopped", "warning")
+    if reason is not None and _write(lambda: jobs.hand_back(rw(), job=job, fence=fence, reason=reason, log=log)):
+        _logger.info("job handed back", type=row["type"], reason=reason)
         wake_dispatcher(runtime.redis, runtime.keys)
     else:
-        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped"))
+        end = notes.ended("stopped", "warning")
+        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="CANCELLED", result=None, error="stopped", log=end))
 
 
-def _fail(row: Mapping[str, Any], error: OrchestratorError, *, retryable: bool) -> None:
+def _fail(row: Mapping[str, Any], error: OrchestratorError, notes: Notes, *, retryable: bool) -> None:
     _logger.warning("job fails", type=row["type"], code=error.code, reason=str(error))
     job, fence = row["job"], row["fence"]
     if retryable and row["attempts"] < row["max_attempts"]:
         delay_s = next_delay_s(2.0 ** row["attempts"], base_s=2, cap_s=60, rng=random.Random())
-        _write(lambda: jobs.retry(rw(), job=job, fence=fence, error=str(error), delay_s=delay_s))
+        log = notes.ended(f"tried again in {delay_s:.0f} s: {error}", "warning")
+        _write(lambda: jobs.retry(rw(), job=job, fence=fence, error=str(error), delay_s=delay_s, log=log))
     else:
-        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="FAILED", result=None, error=str(error)))
+        log = notes.ended(f"failed: {error}", "error")
+        _write(lambda: jobs.end(rw(), job=job, fence=fence, state="FAILED", result=None, error=str(error), log=log))
+
+
+def _keep(job: str, fence: int, lines: list[Line]) -> None:
+    try:
+        jobs.keep_log(rw(), job=job, fence=fence, log=lines)
+    except StoreDownError as exc:
+        # The work may well do without the database for a while; the outcome carries the lines.
+        _logger.info("lines not written yet", error=str(exc))
 
 
 def _write(write: Callable[[], bool]) -> bool:

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 Missed = Literal["all", "latest", "none"]
+Scope = Literal["tenant", "deployment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """One job for each active tenant, at UTC times in cron's words."""
+    """Jobs at UTC times in cron's words: one for each active tenant, or one for the whole deployment."""
 
     name: str
     type: str
@@ -21,6 +22,8 @@ class Schedule:
     payload: Mapping[str, object] = field(default_factory=dict)
     #: What becomes of fires while beat was away: a week of them is made up, the latest, or none over an hour old.
     missed: Missed = "latest"
+    #: Whose its jobs are: each active tenant's, or nobody's, and then one a fire.
+    scope: Scope = "tenant"
     #: Whether what it makes can be subscribed to.
     mailed: bool = False
 
@@ -63,6 +66,8 @@ _MINUTES_A_DAY: Final = 24 * 60
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="nightly-sales", type="sales_report", minute="30", hour="2", mailed=True, missed="all"),
+    # After the others, whose dead rows it takes along.
+    Schedule(name="maintenance", type="maintenance", minute="45", hour="4", scope="deployment"),
     Schedule(name="clean-up", type="clean_up", minute="15", hour="3"),
     Schedule(name="reindex", type="reindex", minute="45", hour="3"),
 )

@@ -1,6 +1,7 @@
 """The states of a job, as one pure table.
 
 CREATED -> PENDING -> ASSIGNED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED | TIMED_OUT
+FAILED -> PENDING, when an operator runs it again
 RUNNING -> RETRY_WAIT -> PENDING | ASSIGNED;  RUNNING -> WAITING_FOR_USER | NEEDS_OPERATOR -> PENDING | CANCELLED
 """
 
@@ -38,11 +39,12 @@ JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
     _J.WAITING_FOR_USER: frozenset({_J.PENDING, _J.CANCELLED}),
     _J.NEEDS_OPERATOR: frozenset({_J.PENDING, _J.SUCCEEDED, _J.CANCELLED}),
     _J.SUCCEEDED: frozenset(),
-    _J.FAILED: frozenset(),
+    _J.FAILED: frozenset({_J.PENDING}),
     _J.CANCELLED: frozenset(),
     _J.TIMED_OUT: frozenset(),
 }
-ENDED_JOBS: tuple[JobState, ...] = tuple(state for state, moves in JOB_MOVES.items() if not moves)
+#: Nothing leaves them by itself.
+ENDED_JOBS: tuple[JobState, ...] = (_J.SUCCEEDED, _J.FAILED, _J.CANCELLED, _J.TIMED_OUT)
 
 
 def may_move_job(old: JobState, new: JobState) -> bool:

@@ -24,6 +24,7 @@ JOB_TYPES: Mapping[str, JobType] = {
         JobType(name="embed_document", queue="gpu.bulk", limit_s=900),
         JobType(name="sales_report", queue="batch", limit_s=120),
         JobType(name="clean_up", queue="batch", limit_s=300),
+        JobType(name="maintenance", queue="batch", limit_s=1800),
         # There, because it asks the encoder for its name.
         JobType(name="reindex", queue="gpu.bulk", limit_s=300),
     )

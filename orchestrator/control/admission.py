@@ -52,7 +52,7 @@ class Slots:
     def __init__(self, held: Sequence[Mapping[str, Any]]) -> None:
         """Count rows of `queue`, `tenant` and `held`."""
         self._all: Counter[str] = Counter()
-        self._of: Counter[tuple[str, str]] = Counter()
+        self._of: Counter[tuple[str, str | None]] = Counter()
         for row in held:
             self._all[row["queue"]] += row["held"]
             self._of[row["queue"], row["tenant"]] += row["held"]

@@ -61,6 +61,10 @@ WITH old AS (
 SELECT raised.id AS turn, raised.fence, raised.cid FROM raised
 """
 
+#: A job's log with the line that its worker can't write any more, in the shape of `automation.notes`.
+_SAID = """coalesce(log, '[]') || jsonb_build_array(jsonb_build_object(
+           'at', now(), 'attempt', attempts, 'level', 'error', 'text', '{words}'))"""
+
 #: Claimed in its owner's name while the owner knows nothing of it: the claim's answer was lost on the way, or the stage
 #: could not write its ending.
 FORGOTTEN = """
@@ -68,13 +72,13 @@ SELECT id AS stage, turn_id AS turn FROM switchyard_stage
 WHERE state = 'running' AND owner = :owner AND started_at < now() - :grace_s * interval '1 second'
   AND turn_id <> ALL(CAST(:known AS text[]))
 """
-FORGOTTEN_JOBS = """
+FORGOTTEN_JOBS = f"""
 UPDATE switchyard_job SET state = 'RETRY_WAIT', owner = NULL, run_at = now(), fence = fence + 1,
-       error = 'its worker forgot it'
+       error = 'its worker forgot it', log = {_SAID.format(words="its worker forgot it")}
 WHERE state = 'RUNNING' AND owner = :owner AND started_at < now() - :grace_s * interval '1 second'
   AND id <> ALL(CAST(:known AS text[]))
 RETURNING id AS job
-"""
+"""  # noqa: S608 - constants only
 
 #: Next in its turn, dispatched, and claimed by nobody although somebody could: a live worker of its queue has a slot
 #: free, or runs what became ready later. A full queue is no sign of a loss.
@@ -140,17 +144,18 @@ RETURNING s.turn_id AS turn, s.hop
 """
 
 #: A job whose worker died holds its slot for nobody; an orderly worker takes its process row along.
-RECOVER_JOBS = """
+RECOVER_JOBS = f"""
 UPDATE switchyard_job j
 SET state = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                  WHEN j.attempts < j.max_attempts THEN 'RETRY_WAIT' ELSE 'FAILED' END,
     ended_at = CASE WHEN j.cancel_requested_at IS NOT NULL OR j.attempts >= j.max_attempts THEN now() END,
-    fence = j.fence + 1, owner = NULL, run_at = now(), error = 'its worker was lost'
+    fence = j.fence + 1, owner = NULL, run_at = now(), error = 'its worker was lost',
+    log = {_SAID.format(words="its worker was lost")}
 WHERE j.state = 'RUNNING'
   AND NOT EXISTS (SELECT 1 FROM switchyard_process p
                   WHERE p.incarnation = j.owner AND p.seen_at > now() - :dead_after_s * interval '1 second')
 RETURNING id AS job, state, attempts
-"""
+"""  # noqa: S608 - as above
 
 #: As for stages. Jobs acknowledge early, so a worker that died before its claim has taken the message along.
 PUT_BACK_JOBS = """

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from orchestrator.store.engine import json_text
 from orchestrator.store.rows import Row, all_rows
 
-#: Slots of each queue by the tenant that holds them. A job's are nobody's share: few run at once.
+#: Slots of each queue by the tenant that holds them; null: the deployment. A job's are nobody's share: few run at once.
 HELD = """
 SELECT queue, tenant, sum(n)::int AS held FROM (
   SELECT s.queue, t.tenant_id AS tenant, count(*) AS n
@@ -91,7 +91,7 @@ SELECT queue, count(*)::int AS due FROM switchyard_job
 WHERE state IN ('PENDING', 'RETRY_WAIT') AND run_at <= now() GROUP BY queue
 """
 
-#: In turn over tenants, each one's oldest first.
+#: In turn over tenants, each one's oldest first; the deployment's own jobs stand in line as one tenant's.
 RELEASE_JOBS = """
 WITH held AS (
   SELECT tenant_id, count(*) AS n FROM switchyard_job
@@ -99,7 +99,7 @@ WITH held AS (
 ), ranked AS (
   SELECT j.id, j.run_at,
          coalesce(held.n, 0) + row_number() OVER (PARTITION BY j.tenant_id ORDER BY j.run_at, j.id) AS nth
-  FROM switchyard_job j LEFT JOIN held ON held.tenant_id = j.tenant_id
+  FROM switchyard_job j LEFT JOIN held ON held.tenant_id IS NOT DISTINCT FROM j.tenant_id
   WHERE j.state IN ('PENDING', 'RETRY_WAIT') AND j.run_at <= now() AND j.queue = :queue
 ), next AS (
   SELECT j.id FROM switchyard_job j JOIN ranked ON ranked.id = j.id
@@ -113,7 +113,7 @@ RETURNING j.id AS job, j.fence, j.dispatch_no, j.queue, j.type, j.cid
 
 
 def held(engine: Engine) -> list[Row]:
-    """Return `queue`, `tenant` and `held`, how many of the queue's slots the tenant has; where it has none, no row."""
+    """Return `queue`, `tenant` (None: the deployment) and `held`, how many slots it has; where it has none, no row."""
     return all_rows(engine, HELD)
 
 

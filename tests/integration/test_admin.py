@@ -145,6 +145,19 @@ def test_the_first_page_tells_each_schedules_last_result_and_next_time(tenant: T
     assert nightly["next"] > timezone.now()
 
 
+def test_a_job_of_the_deployment_is_the_superusers_alone(root: Client, tenant: Tenant) -> None:
+    job = Job.objects.create(type="clean_up", queue="batch", state="FAILED", schedule=ids.new_id("whole"), cid="cid")
+    staff = signed_in(a_user(tenant, "view_job", is_staff=True))
+    listing, page = reverse("admin:automation_job_changelist"), reverse("admin:automation_job_change", args=[job.pk])
+
+    seen = [(client.get(listing), client.get(page)) for client in (root, staff)]
+
+    first_pages = [client.get(reverse("admin:index")).context["schedules"] for client in (root, staff)]
+    assert [job.pk in listed.content.decode() for listed, _ in seen] == [True, False]
+    assert ["maintenance" in [each["name"] for each in shown] for shown in first_pages] == [True, False]
+    assert [shown.status_code for _, shown in seen] == [200, 302]
+
+
 def test_feedback_is_the_work_list_of_ones_own_tenant_until_it_is_dealt_with(tenant: Tenant, other: Tenant) -> None:
     for owner in (tenant, other):
         Feedback.objects.create(turn=a_turn(owner), tenant=owner, rating="down", comment=f"bad for {owner.slug}")

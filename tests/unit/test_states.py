@@ -65,10 +65,9 @@ def test_nothing_leaves_an_ended_stage(state: StageState) -> None:
     assert STAGE_MOVES[state] == frozenset()
 
 
-@pytest.mark.parametrize("state", [J.SUCCEEDED, J.FAILED, J.CANCELLED, J.TIMED_OUT])
-def test_nothing_leaves_an_ended_job(state: JobState) -> None:
-    assert JOB_MOVES[state] == frozenset()
-    assert state in ENDED_JOBS
+@pytest.mark.parametrize("state", ENDED_JOBS)
+def test_nothing_leaves_an_ended_job_but_a_failed_one_that_is_run_again(state: JobState) -> None:
+    assert JOB_MOVES[state] == (frozenset({J.PENDING}) if state == J.FAILED else frozenset())
 
 
 @pytest.mark.parametrize("state", sorted(set(JobState) - {J.SUCCEEDED, J.FAILED, J.CANCELLED, J.TIMED_OUT}))
@@ -85,6 +84,7 @@ def test_every_open_job_can_be_cancelled(state: JobState) -> None:
         (J.RUNNING, J.SUCCEEDED),
         (J.RUNNING, J.FAILED),
         (J.RUNNING, J.RETRY_WAIT),
+        (J.FAILED, J.PENDING),
     ],
 )
 def test_a_job_may_make_every_move_that_a_statement_makes(old: JobState, new: JobState) -> None:

@@ -13,7 +13,12 @@ from redis import Redis
 from deploy.testservers import EmbeddedServers
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.log.clients import sync_client
+from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
+from orchestrator.log.writer import LogWriter
+from orchestrator.pipeline.runtime import Runtime
+from orchestrator.store import jobs, releasing
+from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
 
@@ -67,4 +72,29 @@ def dispatcher(own: EmbeddedServers, keys: Keys, empty: None) -> Dispatcher:
     """Return a dispatcher that the test turns by hand."""
     made = Dispatcher(sync_client(own.redis_url), keys)
     kit.let_judge(made.sweeper.judge)
+    return made
+
+
+@pytest.fixture
+def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
+    """Return what a worker process has at hand."""
+    client = sync_client(own.redis_url)
+    yield Runtime(
+        incarnation="inc_jobs",
+        worker="worker-jobs",
+        redis=client,
+        keys=keys,
+        writer=LogWriter(client, keys),
+        flusher=Flusher(0.03),
+    )
+    client.close()
+
+
+@pytest.fixture
+def job(anna: Person) -> str:
+    """Return an assigned job."""
+    made = jobs.insert(
+        rw(), tenant=anna.tenant, user=None, type="clean_up", queue="batch", payload={"n": 1}, cid="cid_job"
+    )
+    releasing.release_jobs(rw(), queue="batch", room=1)
     return made

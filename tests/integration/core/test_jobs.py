@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,45 +15,17 @@ from orchestrator import ids
 from orchestrator.automation.clean_up import clean_up
 from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
-from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
-from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
+from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError, UnfinishedError
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-from orchestrator.store import jobs, recovering, releasing
+from orchestrator.store import recovering, releasing
 from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from orchestrator.tenants.sealing import seal
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    client = sync_client(own.redis_url)
-    yield Runtime(
-        incarnation="inc_jobs",
-        worker="worker-jobs",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=Flusher(0.03),
-    )
-    client.close()
-
-
-@pytest.fixture
-def job(anna: Person) -> str:
-    """Return an assigned job."""
-    made = jobs.insert(
-        rw(), tenant=anna.tenant, user=None, type="clean_up", queue="batch", payload={"n": 1}, cid="cid_job"
-    )
-    releasing.release_jobs(rw(), queue="batch", room=1)
-    return made
 
 
 def run(runtime: Runtime, job: str, work: Work, *, dispatch_no: int = 1) -> Row:
@@ -126,6 +98,13 @@ def test_a_job_whose_worker_leaves_is_another_workers_at_once_and_loses_no_attem
     row = run(runtime, job, leaving(runtime, raising(StoppedError("job"))))
 
     assert (row["state"], row["attempts"], row["owner"]) == ("RETRY_WAIT", 0, None)
+    assert [released["job"] for released in releasing.release_jobs(rw(), queue="batch", room=1)] == [job]
+
+
+def test_a_job_that_got_on_and_ran_out_of_time_goes_on_and_loses_no_attempt(runtime: Runtime, job: str) -> None:
+    row = run(runtime, job, raising(UnfinishedError("3 of 9 mails were sent in time")))
+
+    assert (row["state"], row["attempts"], row["error"]) == ("RETRY_WAIT", 0, "3 of 9 mails were sent in time")
     assert [released["job"] for released in releasing.release_jobs(rw(), queue="batch", room=1)] == [job]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import io
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -22,11 +23,13 @@ from pypdf import PdfReader
 
 from deploy.servers import free_port
 from orchestrator import ids
+from orchestrator.automation.mail import SILENCE_S
 from orchestrator.automation.models import Delivery, Job, Subscription
+from orchestrator.automation.notes import Notes
 from orchestrator.automation.reports import sales_report
 from orchestrator.automation.run_job import JobContext
 from orchestrator.engines.llm_builtin import BuiltinModel
-from orchestrator.errors import DependencyDownError
+from orchestrator.errors import DeadlineExceededError, DependencyDownError, StoppedError, UnfinishedError
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
@@ -64,6 +67,9 @@ class Box:
 
     taken: list[EmailMessage] = field(default_factory=list)
     busy: bool = True
+    #: How long it takes over a message.
+    pace_s: float = 0.0
+    on_taken: Callable[[], None] = lambda: None
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -82,7 +88,9 @@ class Box:
         assert isinstance(content, bytes)
         message = email.message_from_bytes(content, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
+        await asyncio.sleep(self.pace_s)
         self.taken.append(message)
+        self.on_taken()
         return "250 taken"
 
 
@@ -140,15 +148,18 @@ def fired(who: Person) -> str:
     return str(job.pk)
 
 
-def run(who: Person, job: str) -> dict[str, object]:
+def run(
+    who: Person, job: str, *, limit_s: float = 60, stop: Stop | None = None, notes: Notes | None = None
+) -> dict[str, object]:
     context = JobContext(
         job=job,
         tenant=who.tenant,
         payload={},
         cid="cid_report",
-        stop=Stop(),
-        deadline=Deadline.after_ms(60_000),
+        stop=stop or Stop(),
+        deadline=Deadline.after_ms(int(limit_s * 1000)),
         fire_time=NIGHT,
+        notes=notes or Notes(),
     )
     return dict(sales_report(context, warehouses=Warehouses, llm=BuiltinModel))
 
@@ -190,9 +201,12 @@ def test_a_box_that_is_gone_keeps_nobody_else_waiting(anna: Person, shop: Path, 
     for address in ("gone@example.test", "here@example.test"):
         subscribe(anna, address)
 
-    done = run(anna, fired(anna))
+    notes = Notes()
+    done = run(anna, fired(anna), notes=notes)
 
     assert [message["To"] for message in box.taken] == ["here@example.test"]
+    assert notes.lines()[-1]["text"] == "mailed to 1, 1 refused"
+    assert "example.test" not in str(notes.lines())
     assert (done["mailed"], done["refused"]) == (1, 1)
     assert Delivery.objects.get(email="gone@example.test").answer == "550 no such box"
 
@@ -210,6 +224,45 @@ def test_a_server_that_says_later_is_asked_again_and_only_for_those_who_wait(
     run(anna, job)
 
     assert [message["To"] for message in box.taken] == ["early@example.test", "later@example.test"]
+
+
+def test_a_slow_server_gets_the_rest_from_the_next_attempt_and_nobody_twice(anna: Person, shop: Path, box: Box) -> None:
+    everybody = [f"reader{n}@example.test" for n in range(6)]
+    for address in everybody:
+        subscribe(anna, address)
+    job, box.pace_s = fired(anna), 0.5
+
+    with pytest.raises(UnfinishedError):
+        run(anna, job, limit_s=SILENCE_S + 2)
+    in_time = len(box.taken)
+    done = run(anna, job)
+
+    assert 0 < in_time < len(everybody)
+    assert [message["To"] for message in box.taken] == everybody
+    assert (done["mailed"], done["refused"]) == (6, 0)
+
+
+def test_an_attempt_without_time_for_a_single_mail_counts_as_one(anna: Person, shop: Path, box: Box) -> None:
+    subscribe(anna, "boss@example.test")
+
+    with pytest.raises(DeadlineExceededError) as told:
+        run(anna, fired(anna), limit_s=SILENCE_S - 1)
+
+    assert not isinstance(told.value, UnfinishedError)
+    assert box.taken == []
+
+
+def test_a_stop_comes_between_two_mails(anna: Person, shop: Path, box: Box) -> None:
+    for address in ("early@example.test", "late@example.test"):
+        subscribe(anna, address)
+    job, stop = fired(anna), Stop()
+    box.on_taken = stop.set
+
+    with pytest.raises(StoppedError):
+        run(anna, job, stop=stop)
+    run(anna, job)
+
+    assert [message["To"] for message in box.taken] == ["early@example.test", "late@example.test"]
 
 
 def test_the_same_mail_carries_the_same_id_whoever_sends_it(anna: Person, shop: Path, box: Box) -> None:

@@ -84,6 +84,11 @@ def job_row(job: str) -> dict[str, object]:
     return dict(kit.look("SELECT * FROM switchyard_job WHERE id = :job", job=job)[0])
 
 
+def logged(job: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = kit.look("SELECT log FROM switchyard_job WHERE id = :job", job=job)[0]["log"]
+    return found
+
+
 def test_a_job_is_claimed_once(anna: Person) -> None:
     job = a_job(anna)
     releasing.release_jobs(rw(), queue="batch", room=1)
@@ -109,6 +114,35 @@ def test_a_schedule_fires_once_a_tenant_however_many_beats_run(anna: Person, riv
     assert jobs.last_fire(rw(), "nightly") == now
 
 
+def test_a_schedule_of_the_deployment_fires_once_whatever_beats_and_tenants_there_are(
+    anna: Person, rival: Person
+) -> None:
+    now = kit.look("SELECT date_trunc('minute', now()) AS at")[0]["at"]
+
+    made = kit.at_once(
+        4,
+        lambda _: jobs.fire(
+            rw(), schedule="whole", fire_time=now, type="clean_up", queue="batch", payload={}, cid="cid_t", whole=True
+        ),
+    )
+
+    assert sum(made) == 1
+    assert kit.look("SELECT tenant_id, schedule FROM switchyard_job") == [{"tenant_id": None, "schedule": "whole"}]
+    assert jobs.last_fire(rw(), "whole") == now
+
+
+def test_jobs_of_the_deployment_stand_in_line_as_one_tenants(anna: Person) -> None:
+    kit.look(
+        "INSERT INTO switchyard_job (id, type, queue, payload, cid, run_at)"
+        " SELECT 'whole' || n, 'clean_up', 'batch', '{}', 'c', now() - interval '1 hour' FROM generate_series(1, 4) n"
+    )
+    hers = a_job(anna)
+
+    released = releasing.release_jobs(rw(), queue="batch", room=1) + releasing.release_jobs(rw(), queue="batch", room=1)
+
+    assert [row["job"] for row in released] == ["whole1", hers]
+
+
 def test_a_job_whose_worker_died_is_put_back_under_a_new_fence(anna: Person) -> None:
     kit.alive("inc_dead", silent_s=7)
     job = running_job(anna, "inc_dead")
@@ -117,6 +151,7 @@ def test_a_job_whose_worker_died_is_put_back_under_a_new_fence(anna: Person) -> 
 
     row = job_row(job)
     assert (row["state"], row["fence"], row["owner"]) == ("RETRY_WAIT", 2, None)
+    assert [(line["attempt"], line["text"]) for line in logged(job)] == [(1, "its worker was lost")]
     assert jobs.end(rw(), job=job, fence=1, state="SUCCEEDED", result={}) is False
 
 
