@@ -35,7 +35,7 @@ from orchestrator.tenants.tokens import TokenError
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
     "tenants_tenant", "tenants_user", "tenants_apikey", "control_processrow", "control_outboxrow", "auth_group",
-    "chat_feedback", "automation_subscription", "admin_logentry",
+    "chat_feedback", "automation_subscription", "admin_logentry", "pipeline_labelledquestion",
 )  # fmt: skip
 
 
@@ -79,10 +79,11 @@ def root(tenant: Tenant) -> Client:
 
 def a_turn(tenant: Tenant, text: str = "How many orders?") -> Turn:
     user, now = a_user(tenant), timezone.now()
-    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text)
+    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text[:200])
     turn = Turn.objects.create(
         tenant=tenant, conversation=conversation, user=user, text=text, cid="c", deadline_at=now, message="msg_1",
         state="failed", error_code="internal", error_message="<script>alert(1)</script>", error_retryable=True,
+        ended_at=now,
     )  # fmt: skip
     StageRun.objects.create(turn=turn, hop="classify", place=0, queue="gpu", state="done", started_at=now, ended_at=now)
     return turn
