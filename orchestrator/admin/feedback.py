@@ -19,6 +19,7 @@ from unfold.decorators import action, display
 
 from orchestrator import catalogue
 from orchestrator.admin.access import ReadOnlyAdmin, person
+from orchestrator.admin.verified import adding_from
 from orchestrator.chat.models import Feedback
 from orchestrator.errors import InvalidInputError
 from orchestrator.pipeline.labels import CHOICES, LABELS, wording
@@ -106,6 +107,7 @@ class FeedbackPage(ReadOnlyAdmin):
         extra: dict[str, Any] = {"may_label": self.has_label_permission(request), "labels": CHOICES}
         if feedback is not None:
             extra["labelled"] = feedback.labels.first()
+            extra["verify_url"] = adding_from(request, feedback) if self.has_handle_permission(request) else ""
         response: HttpResponse = super().change_view(request, object_id, form_url, extra | (extra_context or {}))
         return response
 

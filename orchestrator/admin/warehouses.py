@@ -5,7 +5,7 @@ The address stays sealed; it is typed on the command line, where nobody sees it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from django import forms
@@ -13,12 +13,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from pydantic import ValidationError as LayerError
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from orchestrator import catalogue
-from orchestrator.admin.access import TenantAdmin, person
+from orchestrator.admin.access import person
+from orchestrator.admin.layers import write
+from orchestrator.admin.verified import VerifiedPages
 from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
@@ -37,11 +40,17 @@ _HELP = (
     " see a change within a minute."
 )
 _LONGEST = 400_000
+_CONFLICT = (
+    "Somebody else has changed this layer since you opened it. Nothing was saved: keep your text, open the page again"
+    " and put your change into theirs."
+)
 
 
 class Meaning(_LayerForm):
     """The semantic layer as text that a person can change."""
 
+    #: When the row was last changed before the page was shown.
+    seen = forms.CharField(widget=forms.HiddenInput)
     layer_text = forms.CharField(
         label="semantic layer",
         help_text=_HELP,
@@ -59,12 +68,22 @@ class Meaning(_LayerForm):
         """Show the layer without what it leaves to the defaults."""
         super().__init__(*args, **kwargs)
         if self.instance.pk:
+            self.fields["seen"].initial = self.instance.updated_at.isoformat()
             try:
                 shown = SemanticLayer.model_validate(self.instance.layer).model_dump(mode="json", exclude_defaults=True)
             except LayerError:
                 # Of another version: shown as it is, so that somebody can mend it.
                 shown = self.instance.layer
             self.fields["layer_text"].initial = yaml.safe_dump(shown, allow_unicode=True, sort_keys=False, width=120)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to write over what somebody else has changed since the page was shown."""
+        given = super().clean() or {}
+        # The page runs in a transaction: the row is held until it is saved.
+        now = Warehouse.objects.select_for_update().get(pk=self.instance.pk).updated_at.isoformat()
+        if "seen" in given and given["seen"] != now:
+            raise forms.ValidationError(_CONFLICT)
+        return given
 
     def clean_layer_text(self) -> SemanticLayer:
         """Return the layer, or say which entry is wrong."""
@@ -80,29 +99,38 @@ class Meaning(_LayerForm):
 
 
 @admin.register(Warehouse)
-class WarehousePage(TenantAdmin):
+class WarehousePage(VerifiedPages):
     """What the `sql` stage asks."""
 
     form = Meaning
     list_display = ("tenant", "label", "known", "updated_at")
     list_select_related = ("tenant",)
-    fields = ("tenant", "label", "known", "updated_at", "layer_text")
+    fields = ("tenant", "label", "known", "updated_at", "layer_text", "seen")
     readonly_fields = ("tenant", "label", "known", "updated_at")
     change_form_outer_before_template = "switchyard_admin/warehouse_trial.html"
+    actions_detail: ClassVar = ["verified_queries"]
 
     def get_fields(self, request: HttpRequest, obj: Warehouse | None = None) -> tuple[str, ...]:
         """Return the layer's text only to whoever may change it: a form field can't be looked at alone."""
-        return self.fields if self.has_change_permission(request, obj) else self.fields[:-1]
+        return self.fields if self.has_change_permission(request, obj) else self.fields[:-2]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return no: `switchyard connect` takes the address unseen."""
         return False
 
+    def has_meaning_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Return whether the person may change the meaning of some warehouse; each page asks again of its own."""
+        return self.has_change_permission(request)
+
+    @action(description="Verified queries", permissions=["meaning"], icon="verified")
+    def verified_queries(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the statements that people have checked."""
+        return redirect("admin:tenants_warehouse_verified", object_id)
+
     def save_model(self, request: HttpRequest, obj: Warehouse, form: Meaning, change: bool) -> None:
         """Keep the layer."""
         layer: SemanticLayer = form.cleaned_data["layer_text"]
-        obj.layer = layer.model_dump(mode="json")
-        obj.save(update_fields=["layer", "updated_at"])
+        write(obj, layer)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

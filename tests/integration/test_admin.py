@@ -346,10 +346,9 @@ def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> No
     assert b"Test the connection" not in looking
 
 
-@pytest.fixture
-def shop(tenant: Tenant, tmp_path: Path) -> str:
+def a_shop(tenant: Tenant, folder: Path) -> str:
     """Connect a small database and return its admin page."""
-    path = tmp_path / "shop.db"
+    path = folder / "shop.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE sales (day TEXT, branch TEXT, amount REAL)")
         database.execute("INSERT INTO sales VALUES ('2026-11-17', 'Centro', 1200.5)")
@@ -369,6 +368,11 @@ def shop(tenant: Tenant, tmp_path: Path) -> str:
     Warehouse.objects.create(tenant=tenant, url_encrypted=seal(f"sqlite:///{path}"), label="shop", layer=layer)
     # As the list links to it: the admin writes an underscore of a key as _5F.
     return reverse("admin:tenants_warehouse_change", args=[quote(tenant.pk)])
+
+
+@pytest.fixture
+def shop(tenant: Tenant, tmp_path: Path) -> str:
+    return a_shop(tenant, tmp_path)
 
 
 def test_a_connection_and_a_question_are_tried_from_the_page(root: Client, shop: str) -> None:
@@ -391,18 +395,30 @@ def test_only_who_may_change_a_data_source_may_try_it(tenant: Tenant, shop: str)
 
 
 def test_the_meaning_is_changed_as_a_whole_or_not_at_all(root: Client, tenant: Tenant, shop: str) -> None:
-    text = root.get(shop).context["adminform"].form.fields["layer_text"].initial
+    fields = root.get(shop).context["adminform"].form.fields
+    text, seen = fields["layer_text"].initial, fields["seen"].initial
 
-    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing")})
-    no_yaml = root.post(shop, {"layer_text": "measures: [1"})
+    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing"), "seen": seen})
+    no_yaml = root.post(shop, {"layer_text": "measures: [1", "seen": seen})
     kept = Warehouse.objects.get(tenant=tenant).layer
-    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till")})
+    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till"), "seen": seen})
     changed = Warehouse.objects.get(tenant=tenant).layer
 
     assert b"names fact nothing, which is none" in wrong.content
     assert b"this is not YAML" in no_yaml.content
     assert kept["measures"]["takings"]["labels"]["en"] == ["takings"]
     assert changed["measures"]["takings"]["labels"]["en"] == ["takings", "till"]
+
+
+def test_of_two_who_change_the_meaning_at_once_the_second_is_told(root: Client, tenant: Tenant, shop: str) -> None:
+    fields = root.get(shop).context["adminform"].form.fields
+    text, seen = fields["layer_text"].initial, fields["seen"].initial
+
+    root.post(shop, {"layer_text": text.replace("- takings", "- first"), "seen": seen})
+    second = root.post(shop, {"layer_text": text.replace("- takings", "- second"), "seen": seen})
+
+    assert b"Somebody else has changed this layer" in second.content
+    assert Warehouse.objects.get(tenant=tenant).layer["measures"]["takings"]["labels"]["en"] == ["first"]
 
 
 def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:
