@@ -65,4 +65,5 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="nightly-sales", type="sales_report", minute="30", hour="2", mailed=True, missed="all"),
     Schedule(name="clean-up", type="clean_up", minute="15", hour="3"),
     Schedule(name="reindex", type="reindex", minute="45", hour="3"),
+    Schedule(name="router-evaluation", type="router_evaluation", minute="15", hour="4"),
 )
