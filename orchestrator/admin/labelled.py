@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -66,9 +66,17 @@ class LabelledQuestionPage(TenantAdmin):
     search_fields = ("text", "source__turn__id", "labelled_by__username")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = ("tenant", "text", "route", "from_feedback", "labelled_by", "created_at", "updated_at")
     readonly_fields = ("from_feedback", "labelled_by", "created_at", "updated_at")
     actions_list: ClassVar = ["take_csv", "give_csv"]
+
+    def get_fields(self, request: HttpRequest, obj: LabelledQuestion | None = None) -> tuple[str, ...]:
+        """Return what is asked; of one that is there also where it came from."""
+        return Labelled.Meta.fields if obj is None else (*Labelled.Meta.fields, *self.readonly_fields)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with one's own company."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {"tenant": person(request).tenant_id} | given
 
     @display(description="route", label=True, ordering="route")
     def shown_route(self, question: LabelledQuestion) -> str:

@@ -44,8 +44,8 @@ class Line:
 class Upload(forms.Form):
     """A file, and the company that its rows are for."""
 
-    tenant = forms.ModelChoiceField(Tenant.objects.none(), label="tenant", widget=UnfoldAdminSelectWidget)
-    file = forms.FileField(label="file", widget=UnfoldAdminFileFieldWidget)
+    tenant = forms.ModelChoiceField(Tenant.objects.none(), widget=UnfoldAdminSelectWidget)
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget)
 
     def __init__(self, request: HttpRequest) -> None:
         """Offer the tenants that the person may write to; most have one and are not asked."""

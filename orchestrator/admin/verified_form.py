@@ -41,10 +41,10 @@ class VerifiedForm(forms.Form):
     en = _Lines(
         rows=3,
         required=False,
-        label="questions in English",
+        label="Questions in English",
         help_text="One a line. What changes from question to question is a hole in braces: dishes with {allergen}.",
     )
-    es = _Lines(rows=3, required=False, label="questions in Spanish", help_text="Empty: the English ones.")
+    es = _Lines(rows=3, required=False, label="Questions in Spanish", help_text="Empty: the English ones.")
     sql = forms.CharField(
         max_length=12_000,
         label="SQL",
@@ -54,7 +54,7 @@ class VerifiedForm(forms.Form):
     slots = forms.CharField(
         max_length=4_000,
         required=False,
-        label="holes",
+        label="Holes",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, **_MONO}),
         help_text="YAML, one a line, such as allergen: {kind: value, dimension: allergen}. Kinds: value, number, start"
         " (first day of a range), end (the day after its last). A default makes a hole optional.",
@@ -62,12 +62,12 @@ class VerifiedForm(forms.Form):
     describe_en = forms.CharField(
         max_length=300,
         required=False,
-        label="description in English",
+        label="Description in English",
         widget=UnfoldAdminTextInputWidget,
         help_text="Stands over the rows; holes in braces are filled. Empty: the first question.",
     )
     describe_es = forms.CharField(
-        max_length=300, required=False, label="description in Spanish", widget=UnfoldAdminTextInputWidget
+        max_length=300, required=False, label="Description in Spanish", widget=UnfoldAdminTextInputWidget
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 

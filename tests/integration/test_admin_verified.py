@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from pytest_django.plugin import DjangoDbBlocker
@@ -200,3 +201,42 @@ def test_a_layer_that_cannot_be_read_is_mended_first(client: Client, tenant: Ten
     Warehouse.objects.filter(tenant=tenant).update(layer={"measures": {"takings": 1}})
 
     assert b"mend its text first" in client.get(queries, follow=True).content
+
+
+def test_a_layer_is_downloaded_and_uploaded_as_a_whole_or_not_at_all(
+    client: Client, tenant: Tenant, queries: str
+) -> None:
+    save(client, queries + "add/")
+    page = queries.replace("/verified/", "/upload/")
+    text = client.get(queries.replace("/verified/", "/yaml/")).content.decode()
+    began = str(client.get(page).context["form"].initial["seen"])
+
+    def upload(content: str) -> str:
+        file = SimpleUploadedFile("layer.yaml", content.encode())
+        return client.post(page, {"file": file, "seen": began}, follow=True).content.decode()
+
+    wrong = upload(text.replace("fact: sales", "fact: nothing"))
+    unreadable = upload("measures: [1")
+    kept_before = kept(tenant)
+    right = upload(text.replace("best_branches", "winners"))
+    late = upload(text)
+
+    assert "names fact nothing, which is none" in wrong
+    assert "this is not YAML" in unreadable
+    assert list(kept_before) == ["best_branches"]
+    assert "The layer was replaced" in right
+    assert "Somebody else has changed this layer" in late
+    assert list(kept(tenant)) == ["winners"]
+
+
+def test_another_companys_layer_is_neither_given_nor_taken(tenant: Tenant, queries: str) -> None:
+    stranger = signed_in(a_user(a_tenant(), *MAY, is_staff=True))
+    looking = signed_in(a_user(tenant, "view_warehouse", is_staff=True))
+
+    answers = [
+        person.get(queries.replace("/verified/", page)).status_code
+        for person in (stranger, looking)
+        for page in ("/yaml/", "/upload/")
+    ]
+
+    assert answers == [403] * 4
