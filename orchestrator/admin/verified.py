@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from orchestrator.admin.verified_trial import Outcome
 
 _CONFLICT = "Somebody else has changed this query meanwhile. Nothing was saved: open it again to see their change."
+_LOST = (
+    "Nothing was saved: none of its questions would find it. What a question says of dates, numbers and values must go"
+    " into holes, and another query may not have the same questions."
+)
 
 
 class VerifiedPages(TenantAdmin):
@@ -79,11 +83,16 @@ class VerifiedPages(TenantAdmin):
             try:
                 trial = with_verified(layer, verified, before=name if before else "", seen=mark(before))
                 outcome = verified_trial.outcome(warehouse, trial, verified)
-                if "_save" in request.POST:
+                if "_save" in request.POST and outcome.lost:
+                    form.add_error(None, _LOST)
+                elif "_save" in request.POST:
                     with transaction.atomic():
                         self._keep(request, warehouse, verified, before=name, seen=form.cleaned_data["seen"])
                         if feedback is not None:
                             _feedback_page().deal_with(request, feedback, f"Made the verified query {verified.name}.")
+                    if outcome.missed:
+                        said = ", ".join(f"“{question}”" for question in outcome.missed)
+                        self.message_user(request, f"Careful: these do not find it: {said}.", messages.WARNING)
                     return redirect(_url("", warehouse))
             except ConflictError:
                 form.add_error(None, _CONFLICT)

@@ -38,6 +38,8 @@ class Outcome:
     holes: Mapping[str, str]
     #: Questions of its own that do not find it.
     missed: Sequence[str]
+    #: Whether none does.
+    lost: bool
 
 
 def outcome(warehouse: Warehouse, layer: SemanticLayer, verified: Verified) -> Outcome:
@@ -57,13 +59,15 @@ def outcome(warehouse: Warehouse, layer: SemanticLayer, verified: Verified) -> O
             limit_rows=allowed.rows,
         )
         table = port.run(guarded.sql, limits=allowed, stop=Stop())
+    asked, missed = _asked(verified, holes, lexicon)
     return Outcome(
         sql=guarded.sql,
         headings=[column.name for column in table.columns],
         rows=table.rows[:SHOWN],
         total=len(table.rows),
         holes=holes,
-        missed=_missed(verified, holes, lexicon),
+        missed=missed,
+        lost=asked == missed,
     )
 
 
@@ -105,12 +109,12 @@ def _sample(slot: Slot, lexicon: Lexicon, day: dt.date) -> str:
             return next(iter(known), "")
 
 
-def _missed(verified: Verified, holes: Mapping[str, str], lexicon: Lexicon) -> list[str]:
-    found = []
+def _asked(verified: Verified, holes: Mapping[str, str], lexicon: Lexicon) -> tuple[list[str], list[str]]:
+    """Return the query's questions, their holes filled, and those of them that do not find it."""
+    asked: dict[str, bool] = {}
     for language, questions in zip(_LANGUAGES, (verified.en, verified.es), strict=True):
         for question in questions:
-            asked = HOLE.sub(lambda hole: holes.get(hole.group(1), ""), question)
-            match = find_verified(asked, lexicon, language=language, today=today())
-            if match is None or match.name != verified.name:
-                found.append(asked)
-    return list(dict.fromkeys(found))
+            text = HOLE.sub(lambda hole: holes.get(hole.group(1), ""), question)
+            match = find_verified(text, lexicon, language=language, today=today())
+            asked[text] = match is not None and match.name == verified.name
+    return list(asked), [text for text, found in asked.items() if not found]

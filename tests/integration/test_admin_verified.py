@@ -86,6 +86,7 @@ def test_a_query_is_kept_in_the_layer_changed_renamed_and_deleted(client: Client
     client.post(queries + "of/winners/delete/", {"seen": shown.context["seen"]})
 
     assert "best_branches was added" in added
+    assert "these do not find it: “who won the race”" in added
     assert "winners in {branch}" in added
     assert list(changed) == ["winners"]
     assert kept(tenant) == {}
@@ -119,6 +120,15 @@ def test_a_wrong_query_is_refused_with_the_reason(
     assert kept(tenant) == {}
 
 
+def test_a_query_that_no_question_would_find_is_not_kept(client: Client, tenant: Tenant, queries: str) -> None:
+    fixed = "select s.amount from sales s where s.day = '2026-11-17'"
+
+    answered = save(client, queries + "add/", en="winners last week", sql=fixed, slots="", describe_en="")
+
+    assert "none of its questions would find it" in answered
+    assert kept(tenant) == {}
+
+
 def test_two_queries_do_not_share_a_name(client: Client, tenant: Tenant, queries: str) -> None:
     save(client, queries + "add/")
 
@@ -143,7 +153,7 @@ def test_two_who_change_two_queries_at_once_both_are_kept(client: Client, tenant
     save(client, queries + "add/")
     mark = seen(client, queries + "of/best_branches/")
 
-    save(client, queries + "add/", name="other")
+    save(client, queries + "add/", name="other", en="others in {branch}")
     save(client, queries + "of/best_branches/", sql="select 1 as x from sales s where s.branch = :branch", seen=mark)
 
     assert set(kept(tenant)) == {"best_branches", "other"}
