@@ -18,6 +18,7 @@ from orchestrator.engines.retriever_pg import PgRetriever
 from orchestrator.engines.warehouse import Warehouse
 from orchestrator.engines.warehouse_guarded import GuardedWarehouse
 from orchestrator.pipeline import runtime
+from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.breaker_registry import Breakers
 from orchestrator.resilience.breaker_states import Policy
@@ -83,6 +84,12 @@ def warehouses() -> Warehouses:
         return GuardedWarehouse(warehouse, breakers().of("warehouse", tenant, probe_s=probe_s))
 
     return Warehouses(guard=guarded)
+
+
+@cache
+def labelled_routes() -> LabelledRoutes:
+    """Return what people have said of questions, kept for a minute."""
+    return LabelledRoutes()
 
 
 @cache

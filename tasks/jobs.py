@@ -7,8 +7,9 @@ from functools import partial
 
 import structlog
 from celery import Task
+from django.conf import settings
 
-from orchestrator.automation import clean_up, ingestion, maintenance, reindex, reports
+from orchestrator.automation import clean_up, ingestion, maintenance, reindex, reports, router_evaluation
 from orchestrator.automation.run_job import Work, decline, run_job
 from orchestrator.celery import app
 from orchestrator.pipeline import runtime
@@ -23,6 +24,11 @@ WORKS: Mapping[str, Work] = {
     "clean_up": clean_up.clean_up,
     "maintenance": maintenance.maintain,
     "reindex": partial(reindex.reindex, engines=engines.gpu),
+    "router_evaluation": partial(
+        router_evaluation.router_evaluation,
+        engines=engines.gpu,
+        questions_dir=settings.BASE_DIR / "deploy" / "example" / "questions",
+    ),
 }
 
 

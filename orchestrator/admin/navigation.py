@@ -26,6 +26,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Documents", "description", "pipeline_document"),
             ("Warehouses", "database", "tenants_warehouse"),
+            ("Labelled questions", "label", "pipeline_labelledquestion"),
         ),
     ),
     (

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from orchestrator.admin import people_csv
 from orchestrator.admin.access import TenantAdmin, person
+from orchestrator.admin.transfer import FileRefusedError, Upload, download, lines, upload_page
 from orchestrator.chat.models import Turn
 from orchestrator.pipeline.models import Document
 from orchestrator.tenants.models import Tenant, User
@@ -94,6 +97,7 @@ class UserPage(_UserAdmin, TenantAdmin):
     ordering = ("username",)
     list_select_related = ("tenant",)
     readonly_fields = ("last_login", "date_joined")
+    actions_list: ClassVar = ["take_csv", "give_csv"]
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email", "language")}),
@@ -104,6 +108,34 @@ class UserPage(_UserAdmin, TenantAdmin):
     add_fieldsets = (
         (None, {"classes": ("wide",), "fields": ("username", "tenant", "usable_password", "password1", "password2")}),
     )
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may add people and say more of them than a name."""
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    @action(description="Export CSV", permissions=["view"], url_path="csv", icon="download")
+    def give_csv(self, request: HttpRequest) -> HttpResponse:
+        """Return all people whom the person may see, without passwords."""
+        people = self.get_queryset(request).select_related("tenant").order_by("tenant__slug", "username")
+        return download("users", people_csv.HEADER, people_csv.told(people))
+
+    @action(description="Import CSV", permissions=["import"], url_path="import", icon="upload")
+    def take_csv(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a file, and add all of its people or none."""
+        form = Upload(request)
+        refused: tuple[str, ...] = ()
+        if request.method == "POST" and form.is_valid():
+            file, tenant = form.cleaned_data["file"], form.cleaned_data["tenant"]
+            try:
+                given = lines(file.read(), people_csv.REQUIRED, optional=people_csv.OPTIONAL)
+                made = people_csv.add(given, tenant=tenant, by=person(request), file=file.name)
+            except FileRefusedError as exc:
+                refused = exc.reasons
+            else:
+                said = f"{made} added. Nobody of them can sign in before a password is set."
+                self.message_user(request, said, messages.SUCCESS)
+                return redirect("admin:tenants_user_changelist")
+        return upload_page(self, request, form, title="Import users", needs=people_csv.NEEDS, refused=refused)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Return what cannot be changed here, and by staff also what would make them mightier."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from orchestrator.admin.diagnosis.warehouses import hardening_gaps
 from orchestrator.engines.warehouse import Warehouse as Port
@@ -19,8 +19,9 @@ from orchestrator.resilience.stop import Stop
 from orchestrator.tenants.models import Warehouse
 from orchestrator.tenants.sealing import unseal
 
-_LIMIT_MS = 15_000
-_SHOWN = 20
+LIMIT_MS: Final = 15_000
+#: Rows on the page.
+SHOWN: Final = 20
 _WORDS: dict[Origin, str] = {
     "verified": "a verified query",
     "semantic": "the semantic layer",
@@ -58,7 +59,7 @@ def connection(warehouse: Warehouse) -> Found:
         OrchestratorError: it does not answer, or its address was sealed with another key.
     """
     began_s = time.monotonic()
-    with _opened(warehouse) as port:
+    with opened(warehouse) as port:
         relations = port.catalogue()
     return Found(
         took_ms=round((time.monotonic() - began_s) * 1000),
@@ -75,7 +76,7 @@ def question(warehouse: Warehouse, text: str, *, language: str) -> Trial:
         OrchestratorError: it has no answer, or the database has none in 15 s.
     """
     layer = SemanticLayer.model_validate(warehouse.layer)
-    with _opened(warehouse) as port:
+    with opened(warehouse) as port:
         answer = answer_sql(
             text,
             language=cast("Literal['en', 'es']", language),
@@ -84,7 +85,7 @@ def question(warehouse: Warehouse, text: str, *, language: str) -> Trial:
             warehouse=port,
             llm=None,
             limits=limits(),
-            deadline=Deadline.after_ms(_LIMIT_MS),
+            deadline=Deadline.after_ms(LIMIT_MS),
             stop=Stop(),
         )
     return Trial(
@@ -92,13 +93,18 @@ def question(warehouse: Warehouse, text: str, *, language: str) -> Trial:
         description=answer.description,
         sql=answer.sql,
         headings=[column.name for column in answer.table.columns],
-        rows=answer.table.rows[:_SHOWN],
+        rows=answer.table.rows[:SHOWN],
         total=len(answer.table.rows),
     )
 
 
 @contextmanager
-def _opened(warehouse: Warehouse) -> Iterator[Port]:
+def opened(warehouse: Warehouse) -> Iterator[Port]:
+    """Open the database for a trial.
+
+    Raises:
+        OrchestratorError: its address was sealed with another key.
+    """
     port = open_warehouse(unseal(bytes(warehouse.url_encrypted)))
     try:
         yield port

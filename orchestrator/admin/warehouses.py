@@ -5,20 +5,23 @@ The address stays sealed; it is typed on the command line, where nobody sees it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import yaml
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from pydantic import ValidationError as LayerError
-from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from django.shortcuts import redirect
+from unfold.decorators import action, display
 
 from orchestrator import catalogue
-from orchestrator.admin.access import TenantAdmin, person
+from orchestrator.admin.access import person
+from orchestrator.admin.layer_forms import LayerUpload, Meaning
+from orchestrator.admin.layers import as_text, of_text, require_unchanged, version, write
+from orchestrator.admin.transfer import upload_page
+from orchestrator.admin.verified import VerifiedPages
 from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
@@ -26,83 +29,82 @@ from orchestrator.tenants.models import Warehouse
 if TYPE_CHECKING:
     from orchestrator.admin.warehouse_trial import Found
 
-    # Generic for the type checker alone: at run time the class takes no parameter.
-    _LayerForm = forms.ModelForm[Warehouse]
-else:
-    _LayerForm = forms.ModelForm
-
-_HELP = (
-    "Measures, dimensions and verified queries, as YAML. labels: what people say, the first one is shown. hidden: true"
-    " keeps a measure from being offered; a column that no entry names is not asked about. Checked as a whole; workers"
-    " see a change within a minute."
+_UPLOAD = (
+    "A YAML file as Download YAML gives it. It takes the place of the whole layer, verified queries included; a file"
+    " with a wrong entry changes nothing."
 )
-_LONGEST = 400_000
-
-
-class Meaning(_LayerForm):
-    """The semantic layer as text that a person can change."""
-
-    layer_text = forms.CharField(
-        label="semantic layer",
-        help_text=_HELP,
-        max_length=_LONGEST,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 40, "spellcheck": "false", "style": "font-family:monospace"}),
-    )
-
-    class Meta:
-        """Only the layer may be changed."""
-
-        model = Warehouse
-        fields = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: Django's own arguments, handed on as they are
-        """Show the layer without what it leaves to the defaults."""
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            try:
-                shown = SemanticLayer.model_validate(self.instance.layer).model_dump(mode="json", exclude_defaults=True)
-            except LayerError:
-                # Of another version: shown as it is, so that somebody can mend it.
-                shown = self.instance.layer
-            self.fields["layer_text"].initial = yaml.safe_dump(shown, allow_unicode=True, sort_keys=False, width=120)
-
-    def clean_layer_text(self) -> SemanticLayer:
-        """Return the layer, or say which entry is wrong."""
-        try:
-            return SemanticLayer.model_validate(yaml.safe_load(self.cleaned_data["layer_text"]))
-        except yaml.YAMLError as exc:
-            mark = getattr(exc, "problem_mark", None)
-            where = f"line {mark.line + 1}: " if mark is not None else ""
-            raise forms.ValidationError(f"{where}this is not YAML: {getattr(exc, 'problem', None) or exc}") from exc
-        except LayerError as exc:
-            told = [f"{'.'.join(map(str, each['loc'])) or 'the layer'}: {each['msg']}" for each in exc.errors()[:5]]
-            raise forms.ValidationError(told) from exc
 
 
 @admin.register(Warehouse)
-class WarehousePage(TenantAdmin):
+class WarehousePage(VerifiedPages):
     """What the `sql` stage asks."""
 
     form = Meaning
     list_display = ("tenant", "label", "known", "updated_at")
     list_select_related = ("tenant",)
-    fields = ("tenant", "label", "known", "updated_at", "layer_text")
+    fields = ("tenant", "label", "known", "updated_at", "layer_text", "seen")
     readonly_fields = ("tenant", "label", "known", "updated_at")
     change_form_outer_before_template = "switchyard_admin/warehouse_trial.html"
+    actions_detail: ClassVar = ["verified_queries", "give_yaml", "take_yaml"]
 
     def get_fields(self, request: HttpRequest, obj: Warehouse | None = None) -> tuple[str, ...]:
         """Return the layer's text only to whoever may change it: a form field can't be looked at alone."""
-        return self.fields if self.has_change_permission(request, obj) else self.fields[:-1]
+        return self.fields if self.has_change_permission(request, obj) else self.fields[:-2]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return no: `switchyard connect` takes the address unseen."""
         return False
 
+    def has_meaning_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Return whether the person may change the meaning of some warehouse; each page asks again of its own."""
+        return self.has_change_permission(request)
+
+    @action(description="Verified queries", permissions=["meaning"], icon="verified")
+    def verified_queries(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the statements that people have checked."""
+        return redirect("admin:tenants_warehouse_verified", object_id)
+
+    @action(description="Download YAML", permissions=["meaning"], url_path="yaml", icon="download")
+    def give_yaml(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the layer as a file."""
+        warehouse = self._changeable(request, object_id)
+        response = HttpResponse(as_text(warehouse), content_type="application/yaml; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="layer-{warehouse.tenant.slug}.yaml"'
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @action(description="Upload YAML", permissions=["meaning"], url_path="upload", icon="upload")
+    def take_yaml(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a file, and keep the layer in it."""
+        warehouse = self._changeable(request, object_id)
+        sent = request.method == "POST"
+        form = LayerUpload(request.POST, request.FILES) if sent else LayerUpload(initial={"seen": version(warehouse)})
+        refused: list[str] = []
+        if form.is_valid():
+            try:
+                layer = of_text(form.cleaned_data["file"])
+                with transaction.atomic():
+                    require_unchanged(warehouse, form.cleaned_data["seen"])
+                    write(warehouse, layer)
+                    self.log_change(request, warehouse, "Semantic layer uploaded.")
+            except forms.ValidationError as exc:
+                refused = exc.messages
+            else:
+                self.message_user(request, "The layer was replaced; workers see it within a minute.", messages.SUCCESS)
+                return redirect("admin:tenants_warehouse_change", object_id)
+        title = f"Upload the semantic layer of {warehouse}"
+        return upload_page(self, request, form, title=title, needs=_UPLOAD, refused=refused)
+
+    def _changeable(self, request: HttpRequest, object_id: str) -> Warehouse:
+        warehouse: Warehouse | None = self.get_queryset(request).filter(pk=unquote(object_id)).first()
+        if warehouse is None or not self.has_change_permission(request, warehouse):
+            raise PermissionDenied
+        return warehouse
+
     def save_model(self, request: HttpRequest, obj: Warehouse, form: Meaning, change: bool) -> None:
         """Keep the layer."""
         layer: SemanticLayer = form.cleaned_data["layer_text"]
-        obj.layer = layer.model_dump(mode="json")
-        obj.save(update_fields=["layer", "updated_at"])
+        write(obj, layer)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -28,6 +28,13 @@ STEPS: Mapping[str, str] = {
           DELETE FROM switchyard_artifact WHERE turn_id IN (SELECT id FROM turns)
         ), stages AS (
           DELETE FROM switchyard_stage WHERE turn_id IN (SELECT id FROM turns)
+        ), ratings AS (
+          DELETE FROM switchyard_feedback WHERE turn_id IN (SELECT id FROM turns)
+        ), replays AS (
+          UPDATE switchyard_dead_letter SET replayed_as_id = NULL
+          WHERE replayed_as_id IN (SELECT id FROM turns) AND turn_id NOT IN (SELECT id FROM turns)
+        ), letters AS (
+          DELETE FROM switchyard_dead_letter WHERE turn_id IN (SELECT id FROM turns)
         ), asked AS (
           DELETE FROM switchyard_turn WHERE id IN (SELECT id FROM turns)
         )

@@ -70,4 +70,5 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="maintenance", type="maintenance", minute="45", hour="4", scope="deployment"),
     Schedule(name="clean-up", type="clean_up", minute="15", hour="3"),
     Schedule(name="reindex", type="reindex", minute="45", hour="3"),
+    Schedule(name="router-evaluation", type="router_evaluation", minute="15", hour="4"),
 )

@@ -27,5 +27,7 @@ JOB_TYPES: Mapping[str, JobType] = {
         JobType(name="maintenance", queue="batch", limit_s=1800),
         # There, because it asks the encoder for its name.
         JobType(name="reindex", queue="gpu.bulk", limit_s=300),
+        # There, because it asks the router itself.
+        JobType(name="router_evaluation", queue="gpu.bulk", limit_s=600),
     )
 }

@@ -82,10 +82,11 @@ def csv_of(artifact: Artifact) -> Iterator[str]:
             rows = [[passage.get(name) for name in header] for passage in artifact.body.get("passages", [])]
         case _:
             raise InvalidInputError("no rows to write", field="format", detail_key="error.invalid_field")
-    return _written(header, rows)
+    return csv_pieces(header, rows)
 
 
-def _written(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+def csv_pieces(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Return rows as CSV that a spreadsheet opens and runs nothing of."""
     yield "\ufeff" + _lines([header])
     for start in range(0, len(rows), _CSV_ROWS):
         yield _lines(rows[start : start + _CSV_ROWS])
@@ -95,6 +96,11 @@ def _lines(rows: Sequence[Sequence[Any]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
     return buffer.getvalue()
+
+
+def as_typed(cell: str) -> str:
+    """Return what `harmless` was given, for a cell that comes back."""
+    return cell[1:] if cell.startswith("'") and harmless(cell[1:]) == cell else cell
 
 
 def harmless(cell: Any) -> Any:  # Any: a cell as JSON carries it

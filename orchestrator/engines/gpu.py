@@ -94,6 +94,20 @@ class GpuEngines:
         work = _Work(kind="classify", text=text)
         return cast(Classification, self.batcher.submit(work, stop=stop, timeout_s=timeout_s))
 
+    def classify_many(
+        self, texts: Sequence[str], *, stop: Stop | None = None, timeout_s: float | None = None
+    ) -> list[Classification]:
+        """Return the scores of many texts in order, as bulk work: people's questions go first between its batches.
+
+        Raises:
+            StoppedError, DeadlineExceededError, NoCapacityError, EngineError: as `classify`.
+        """
+        if not texts:
+            return []
+        work = [_Work(kind="classify", text=text) for text in texts]
+        found = self.batcher.submit_many(work, lane="gpu.bulk", stop=stop, timeout_s=timeout_s)
+        return cast("list[Classification]", found)
+
     def embed(
         self,
         texts: Sequence[str],

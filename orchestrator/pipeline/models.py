@@ -1,4 +1,4 @@
-"""Documents and their passages."""
+"""Documents and their passages; questions that people have labelled."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import ClassVar
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.db.models.functions import Now
 from pgvector.django import VectorField
 
 from orchestrator import ids
+from orchestrator.chat.models import Feedback
+from orchestrator.pipeline.labels import CHOICES, TEXT_LIMIT
 from orchestrator.tenants.models import Tenant, User
 
 DOCUMENT_STATES = ("queued", "parsing", "indexed", "failed", "deleted")
@@ -96,3 +99,36 @@ class Chunk(models.Model):
     def __str__(self) -> str:
         """Return the passage's place."""
         return f"{self.document_id}#{self.n}"
+
+
+class LabelledQuestion(models.Model):
+    """A question and the route that a person says it should take: what the router is judged by."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE)
+    text = models.CharField("question", max_length=TEXT_LIMIT)
+    route = models.CharField(max_length=8, choices=CHOICES)
+    #: The rating that gave rise to it. Ratings are also deleted by statements of our own, so the database itself, by a
+    #: constraint that the migration writes, empties this.
+    source = models.ForeignKey(
+        Feedback, null=True, blank=True, on_delete=models.SET_NULL, db_constraint=False, related_name="labels"
+    )
+    labelled_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        """Name the table; a question of a tenant has one route."""
+
+        db_table = "switchyard_labelled_question"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["tenant", "text"],
+                name="labelled_question_once",
+                violation_error_message="This question is labelled already: change that one.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the question's beginning."""
+        return self.text[:60]

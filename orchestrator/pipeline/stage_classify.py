@@ -14,6 +14,8 @@ from orchestrator.events import Route, TurnRouted
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.labelled_routes import LabelledRoutes
+from orchestrator.pipeline.labels import Label
 from orchestrator.pipeline.retrying import patiently, with_retries
 from orchestrator.pipeline.run_stage import SETTLE_STAGE_S
 from orchestrator.publish import HopMessage
@@ -32,8 +34,15 @@ def decide(found: Classification, *, threshold: float) -> tuple[Route, float, bo
     return (route, confidence, True) if confidence >= threshold else ("chat", confidence, False)
 
 
-def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
+def overruled(label: Label) -> tuple[Route, float, bool]:
+    """Return what `decide` returns, where a person has said what the question is: it is surely that."""
+    return ("chat", 0.0, False) if label == "nowhere" else (label, 1.0, True)
+
+
+def classify(context: Context, engines: GpuEngines, labels: LabelledRoutes) -> Sequence[HopMessage]:
     """Route the turn, commit the plan, and return the rest of the route if it was admitted.
+
+    The router is asked even where a label decides: it gives the question's vector and what else could be meant.
 
     Raises:
         NoAnswerError: the route is `job`, which is not available yet.
@@ -46,7 +55,8 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
             context.row["text"], stop=context.stop, timeout_s=min(WAIT_S, context.deadline.remaining_s())
         ),
     )
-    route, confidence, sure = decide(found, threshold=engines.threshold)
+    label = labels.of(context.row["tenant"], context.row["text"])
+    route, confidence, sure = decide(found, threshold=engines.threshold) if label is None else overruled(label)
     routed = TurnRouted(
         turn=context.turn,
         route=route,
@@ -58,17 +68,7 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
     if route == "job":
         context.log.say(routed)
         raise NoAnswerError("jobs are not available yet", detail_key="jobs.not_yet")
-    percent = round(confidence * 100)
-    summary = (
-        catalogue.text(
-            "summary.classify",
-            context.language,
-            route=catalogue.text(f"route.{route}", context.language),
-            percent=percent,
-        )
-        if sure
-        else catalogue.text("summary.classify_unsure", context.language, percent=percent)
-    )
+    summary = _summary(context, route, confidence, sure=sure, labelled=label is not None)
     usable = found.embedding if engines.shares_encoder else None
     hops = plan.rest_of(route, has_embedding=usable is not None)
     carries: dict[str, object] = {}
@@ -76,7 +76,8 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
         carries["rag"] = {"embedding": vectors.pack(usable), "model": engines.embedder.name}
     if not sure:
         # Nothing to choose from says that it is out of scope.
-        carries["llm"] = {"ask_back": [] if found.belongs_nowhere else [name for name, _ in found.ranked()[:3]]}
+        nowhere = label == "nowhere" or found.belongs_nowhere
+        carries["llm"] = {"ask_back": [] if nowhere else [name for name, _ in found.ranked()[:3]]}
     # The log before the row: from the commit on, the dispatcher may say what the rest waits for or publish it, and what
     # this stage said after that would be refused as too late.
     context.log.say(routed)
@@ -109,6 +110,19 @@ def classify(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:
         HopMessage(turn=context.turn, fence=context.fence, hop=hop, queue=plan.QUEUE_OF[hop], dispatch_no=1)
         for hop in hops
     ]
+
+
+def _summary(context: Context, route: Route, confidence: float, *, sure: bool, labelled: bool) -> str:
+    said, percent = catalogue.text(f"route.{route}", context.language), round(confidence * 100)
+    match sure, labelled:
+        case True, True:
+            return catalogue.text("summary.classify_labelled", context.language, route=said)
+        case True, False:
+            return catalogue.text("summary.classify", context.language, route=said, percent=percent)
+        case False, True:
+            return catalogue.text("summary.classify_nowhere", context.language)
+        case _:
+            return catalogue.text("summary.classify_unsure", context.language, percent=percent)
 
 
 def embed(context: Context, engines: GpuEngines) -> Sequence[HopMessage]:

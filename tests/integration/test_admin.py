@@ -35,7 +35,7 @@ from orchestrator.tenants.tokens import TokenError
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
     "tenants_tenant", "tenants_user", "tenants_apikey", "control_processrow", "control_outboxrow", "auth_group",
-    "chat_feedback", "automation_subscription", "admin_logentry",
+    "chat_feedback", "automation_subscription", "admin_logentry", "pipeline_labelledquestion",
 )  # fmt: skip
 
 
@@ -79,10 +79,11 @@ def root(tenant: Tenant) -> Client:
 
 def a_turn(tenant: Tenant, text: str = "How many orders?") -> Turn:
     user, now = a_user(tenant), timezone.now()
-    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text)
+    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text[:200])
     turn = Turn.objects.create(
         tenant=tenant, conversation=conversation, user=user, text=text, cid="c", deadline_at=now, message="msg_1",
         state="failed", error_code="internal", error_message="<script>alert(1)</script>", error_retryable=True,
+        ended_at=now,
     )  # fmt: skip
     StageRun.objects.create(turn=turn, hop="classify", place=0, queue="gpu", state="done", started_at=now, ended_at=now)
     return turn
@@ -358,10 +359,9 @@ def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> No
     assert b"Test the connection" not in looking
 
 
-@pytest.fixture
-def shop(tenant: Tenant, tmp_path: Path) -> str:
+def a_shop(tenant: Tenant, folder: Path) -> str:
     """Connect a small database and return its admin page."""
-    path = tmp_path / "shop.db"
+    path = folder / "shop.db"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE sales (day TEXT, branch TEXT, amount REAL)")
         database.execute("INSERT INTO sales VALUES ('2026-11-17', 'Centro', 1200.5)")
@@ -381,6 +381,11 @@ def shop(tenant: Tenant, tmp_path: Path) -> str:
     Warehouse.objects.create(tenant=tenant, url_encrypted=seal(f"sqlite:///{path}"), label="shop", layer=layer)
     # As the list links to it: the admin writes an underscore of a key as _5F.
     return reverse("admin:tenants_warehouse_change", args=[quote(tenant.pk)])
+
+
+@pytest.fixture
+def shop(tenant: Tenant, tmp_path: Path) -> str:
+    return a_shop(tenant, tmp_path)
 
 
 def test_a_connection_and_a_question_are_tried_from_the_page(root: Client, shop: str) -> None:
@@ -403,18 +408,30 @@ def test_only_who_may_change_a_data_source_may_try_it(tenant: Tenant, shop: str)
 
 
 def test_the_meaning_is_changed_as_a_whole_or_not_at_all(root: Client, tenant: Tenant, shop: str) -> None:
-    text = root.get(shop).context["adminform"].form.fields["layer_text"].initial
+    fields = root.get(shop).context["adminform"].form.fields
+    text, seen = fields["layer_text"].initial, fields["seen"].initial
 
-    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing")})
-    no_yaml = root.post(shop, {"layer_text": "measures: [1"})
+    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing"), "seen": seen})
+    no_yaml = root.post(shop, {"layer_text": "measures: [1", "seen": seen})
     kept = Warehouse.objects.get(tenant=tenant).layer
-    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till")})
+    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till"), "seen": seen})
     changed = Warehouse.objects.get(tenant=tenant).layer
 
     assert b"names fact nothing, which is none" in wrong.content
     assert b"this is not YAML" in no_yaml.content
     assert kept["measures"]["takings"]["labels"]["en"] == ["takings"]
     assert changed["measures"]["takings"]["labels"]["en"] == ["takings", "till"]
+
+
+def test_of_two_who_change_the_meaning_at_once_the_second_is_told(root: Client, tenant: Tenant, shop: str) -> None:
+    fields = root.get(shop).context["adminform"].form.fields
+    text, seen = fields["layer_text"].initial, fields["seen"].initial
+
+    root.post(shop, {"layer_text": text.replace("- takings", "- first"), "seen": seen})
+    second = root.post(shop, {"layer_text": text.replace("- takings", "- second"), "seen": seen})
+
+    assert b"Somebody else has changed this layer" in second.content
+    assert Warehouse.objects.get(tenant=tenant).layer["measures"]["takings"]["labels"]["en"] == ["first"]
 
 
 def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:

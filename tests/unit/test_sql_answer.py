@@ -13,6 +13,8 @@ from orchestrator.errors import DeadlineExceededError, NoAnswerError, StoppedErr
 from orchestrator.pipeline.prompts_sql import sql_of, sql_prompt
 from orchestrator.pipeline.semantic.draft import draft_layer
 from orchestrator.pipeline.semantic.lexicon import Lexicon
+from orchestrator.pipeline.semantic.model import Labels, Verified
+from orchestrator.pipeline.semantic.verified import find_verified
 from orchestrator.pipeline.sql_answer import SqlAnswer, answer_sql
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
@@ -165,3 +167,20 @@ def test_the_prompt_holds_the_catalogue_and_treats_words_as_data() -> None:
 )
 def test_a_statement_is_found_in_an_answer(answer: str, sql: str | None) -> None:
     assert sql_of(answer) == sql
+
+
+def test_a_verified_querys_own_words_are_not_taken_for_misspelt_ones() -> None:
+    layer = draft_layer(CATALOGUE, dialect="postgres")
+    winners = Verified(
+        name="winners",
+        en=("who are the winners",),
+        es=("quién ha ganado",),
+        sql=GOOD,
+        describe=Labels(en=("Winners",), es=("Ganadores",)),
+    )
+    lexicon = Lexicon(layer.model_copy(update={"verified": (winners,)}), {})
+
+    found = find_verified("Who are the winners?", lexicon, language="en", today=dt.date(2026, 11, 20))
+
+    assert found is not None
+    assert found.name == "winners"

@@ -125,6 +125,10 @@ class Lexicon:
         self._stems = {each for phrases in self._phrases.values() for phrase in phrases for each in phrase.stems}
         # Frozen into lists: rapidfuzz walks them for every misspelt word.
         self._correctable = sorted(word for word in self._vocabulary if len(word) >= 5)
+        # After it: nothing is corrected towards the words of verified queries, and they stay as they are. Read as
+        # "dinners", "winners" would not find its own query.
+        examples = (example for verified in layer.verified for example in (*verified.en, *verified.es))
+        self._vocabulary.update(word for example in examples for word in plain(example).split())
 
     def _add(self, phrase: str, meaning: Meaning) -> None:
         words = tuple(plain(phrase).split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -26,7 +26,8 @@ NEAR: Final = 0.8
 #: With embeddings: the cosine, and the words that must be common all the same.
 NEAR_VECTOR: Final = 0.88
 NEAR_WITH_VECTOR: Final = 0.5
-_HOLE = re.compile(r"\{(\w+)\}")
+#: Where a question or a description names a hole.
+HOLE: Final = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def _asks(items: Sequence[Item]) -> frozenset[str]:
 
 def _asks_of(verified: Verified, lexicon: Lexicon) -> set[frozenset[str]]:
     examples = (*verified.en, *verified.es)
-    return {_asks(lexicon.items(tokens(plain(_HOLE.sub(" ", example))))) for example in examples}
+    return {_asks(lexicon.items(tokens(plain(HOLE.sub(" ", example))))) for example in examples}
 
 
 def _fill(
@@ -117,7 +118,7 @@ def _said(item: Item, slot: Slot) -> str | None:
 
 
 def _own_words(verified: Verified) -> set[str]:
-    return {word for example in (*verified.en, *verified.es) for word in _words(plain(_HOLE.sub(" ", example)), ())}
+    return {word for example in (*verified.en, *verified.es) for word in _words(plain(HOLE.sub(" ", example)), ())}
 
 
 def _words(text: str, without: Sequence[str]) -> set[str]:
@@ -128,7 +129,7 @@ def _words(text: str, without: Sequence[str]) -> set[str]:
 
 def _score(verified: Verified, rest: set[str], question: str, embed: Embed | None) -> float | None:
     examples = [*verified.en, *verified.es]
-    near = [_jaccard(rest, _words(plain(_HOLE.sub(" ", example)), ())) for example in examples]
+    near = [_jaccard(rest, _words(plain(HOLE.sub(" ", example)), ())) for example in examples]
     best = max(near)
     if best >= NEAR:
         return 1.0 + best
@@ -143,7 +144,13 @@ def _jaccard(one: set[str], other: set[str]) -> float:
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
-def _match(verified: Verified, values: dict[str, str], lexicon: Lexicon, language: Language) -> Match:
+def filled(verified: Verified, values: Mapping[str, str], dialect: str) -> exp.Expr:
+    """Return the statement with `values` in its holes; a hole without a value stays one.
+
+    Raises:
+        SqlglotError: it can't be read.
+    """
+
     def place(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Placeholder) and node.name in values:
             value = values[node.name]
@@ -152,10 +159,13 @@ def _match(verified: Verified, values: dict[str, str], lexicon: Lexicon, languag
             )
         return node
 
-    tree = parsed(verified.sql, lexicon.layer.dialect).copy().transform(place)
+    return parsed(verified.sql, dialect).copy().transform(place)
+
+
+def _match(verified: Verified, values: dict[str, str], lexicon: Lexicon, language: Language) -> Match:
     shown = {name: value_label(value, language) for name, value in values.items()}
     return Match(
         name=verified.name,
-        tree=tree,
-        description=_HOLE.sub(lambda m: shown.get(m.group(1), ""), verified.describe.shown(language)),
+        tree=filled(verified, values, lexicon.layer.dialect),
+        description=HOLE.sub(lambda m: shown.get(m.group(1), ""), verified.describe.shown(language)),
     )

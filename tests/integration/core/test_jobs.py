@@ -15,7 +15,13 @@ from orchestrator import ids
 from orchestrator.automation.clean_up import clean_up
 from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
+from orchestrator.chat.models import DeadLetter, Feedback
 from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError, UnfinishedError
+from orchestrator.log.clients import sync_client
+from orchestrator.log.flusher import Flusher
+from orchestrator.log.keys import Keys
+from orchestrator.log.writer import LogWriter
+from orchestrator.pipeline.models import LabelledQuestion
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
@@ -204,6 +210,20 @@ def test_a_conversation_deleted_a_month_ago_goes_with_all_that_hangs_on_it(anna:
     assert removed["conversations"] == 1
     assert (left("switchyard_turn", "id", turn), left("switchyard_stage", "turn_id", turn)) == (0, 0)
     assert kit.turn_row(child)["parent_id"] is None
+
+
+def test_a_rating_goes_with_its_conversation_and_what_was_learnt_from_it_stays(anna: Person) -> None:
+    where = kit.conversation(anna)
+    turn = kit.ask(anna, where, route="sql").turn
+    rating = Feedback.objects.create(turn_id=turn, tenant_id=anna.tenant, rating="down")
+    DeadLetter.objects.create(turn_id=turn, tenant_id=anna.tenant, hop="sql", code="internal", cause="x")
+    LabelledQuestion.objects.create(tenant_id=anna.tenant, text="who is in today", route="rag", source=rating)
+    deleted(anna, where, 31)
+
+    swept(anna)
+
+    assert left("switchyard_turn", "id", turn) == 0
+    assert LabelledQuestion.objects.get(tenant_id=anna.tenant).source_id is None
 
 
 def test_a_conversation_deleted_last_week_stays(anna: Person) -> None:

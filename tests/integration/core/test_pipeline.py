@@ -299,18 +299,19 @@ def test_a_document_that_cannot_be_read_says_why(desk: Desk) -> None:
 def test_a_schedule_that_two_beats_fire_makes_one_job_a_tenant(stack: Stack, desk: Desk) -> None:
     from orchestrator.celery import app
 
+    types = ("sales_report", "clean_up", "reindex", "router_evaluation")
     beats: list[Any] = [JobScheduler(app=app, lazy=True) for _ in range(2)]
     for beat in beats:
         beat.setup_schedule()
         for entry in beat.data.values():
             beat.apply_entry(entry)
 
-    until(lambda: job_states(desk) == dict.fromkeys(("sales_report", "clean_up", "reindex"), "SUCCEEDED"), 30)
+    until(lambda: job_states(desk) == dict.fromkeys(types, "SUCCEEDED"), 30)
 
     counted = kit.look(
         "SELECT type, count(*) AS n FROM switchyard_job WHERE tenant_id = :t GROUP BY type", t=desk.who.tenant
     )
-    assert {row["type"]: row["n"] for row in counted} == dict.fromkeys(("sales_report", "clean_up", "reindex"), 1)
+    assert {row["type"]: row["n"] for row in counted} == dict.fromkeys(types, 1)
     fired = jobs.last_fire(rw(), "clean-up")
     assert fired is not None
     assert fired <= datetime.now(UTC)

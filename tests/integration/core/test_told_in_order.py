@@ -20,6 +20,7 @@ from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.records import Appended
 from orchestrator.log.writer import LogWriter
+from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.stage_classify import classify
@@ -78,7 +79,12 @@ def test_the_route_is_told_before_the_wait_that_it_leads_to(
     releasing.release(rw(), [(turn, 1)])
 
     rest = run_stage(
-        "classify", lambda context: classify(context, engines), runtime=runtime, turn=turn, fence=1, dispatch_no=1
+        "classify",
+        lambda context: classify(context, engines, LabelledRoutes()),
+        runtime=runtime,
+        turn=turn,
+        fence=1,
+        dispatch_no=1,
     )
     kit.waited(turn, 1)
     Waiting(LogWriter(redis, keys)).tell()
