@@ -31,6 +31,11 @@ class Connected:
     gaps: tuple[str, ...]
     #: An earlier connection was replaced.
     replaced: bool
+    #: Whether the layer that there was is kept, and the relations that were drafted into it.
+    kept: bool
+    added: tuple[str, ...]
+    #: What the kept layer names and this database does not have.
+    misfits: tuple[str, ...]
     #: Questions that the draft answers.
     questions: tuple[str, ...]
 
@@ -49,8 +54,11 @@ def tables(files: list[Path], *, tenant: str | None, folder: Path) -> str:
     return f"sqlite:///{target.resolve()}"
 
 
-def connect(url: str, *, tenant: str | None) -> Connected:
+def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
     """Connect the database behind `url` to a tenant; without one named, to the only one there is.
+
+    The layer that a person may have worked on stays, and what is new in the database is drafted into it. `anew`, or a
+    database that has none of its facts, begins with a new draft.
 
     Raises:
         ConnectError: the tenant, the address or the database is not usable.
@@ -63,6 +71,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
     from orchestrator.errors import OrchestratorError
     from orchestrator.pipeline.asking import figures
     from orchestrator.pipeline.semantic.draft import draft_layer
+    from orchestrator.pipeline.semantic.fitting import grown, misfits
     from orchestrator.tenants.models import Warehouse
     from orchestrator.tenants.sealing import seal
 
@@ -81,6 +90,10 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
     layer = draft_layer(catalogue, dialect=cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect))
+    earlier = None if anew else _earlier(owner, layer.dialect, catalogue)
+    added: list[str] = []
+    if earlier is not None:
+        layer, added = grown(earlier, layer)
     where = f"{address.database} on {address.host}" if address.host else str(address.database)
     label = f"{where} as {address.username}" if address.username else where
     _, made = Warehouse.objects.update_or_create(
@@ -95,8 +108,28 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         dimensions=tuple(layer.dimensions),
         gaps=tuple(gaps),
         replaced=not made,
+        kept=earlier is not None,
+        added=tuple(added),
+        misfits=tuple(misfits(layer, catalogue)) if earlier is not None else (),
         questions=tuple(islice(figures(layer, language="en", today=datetime.now(UTC).date()), _EXAMPLES)),
     )
+
+
+def _earlier(owner: Any, dialect: str, catalogue: Any) -> Any:  # Any: as in `_tenant`
+    from pydantic import ValidationError
+
+    from orchestrator.pipeline.semantic.fitting import is_of_another_database
+    from orchestrator.pipeline.semantic.model import SemanticLayer
+    from orchestrator.tenants.models import Warehouse
+
+    row = Warehouse.objects.filter(tenant=owner).first()
+    if row is None:
+        return None
+    try:
+        layer = SemanticLayer.model_validate(row.layer)
+    except ValidationError as exc:
+        raise ConnectError("the layer there is can't be read; --draft replaces it by a new one") from exc
+    return None if layer.dialect != dialect or is_of_another_database(layer, catalogue) else layer
 
 
 def _tenant(slug: str | None) -> Any:  # Any: a model, which this module may only import once Django is set up

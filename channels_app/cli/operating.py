@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from channels_app.cli import installation
 from channels_app.cli.ask import FAILED, USAGE
 from channels_app.cli.local import UsageError, err, explained, out, print_json
 from channels_app.cli.render import clean
+
+if TYPE_CHECKING:
+    from channels_app.cli.connect import Connected
 
 app = typer.Typer()
 
@@ -28,8 +31,13 @@ def connect(
     files: Annotated[
         list[Path] | None, typer.Option("--csv", metavar="FILE", help="A table with a heading instead; repeatable.")
     ] = None,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Forget what was said about the figures, and draft it anew.")
+    ] = False,
 ) -> None:
     """Connect a company's own database, or CSV files, read-only.
+
+    Connecting again keeps what people have said about the figures, and drafts only what is new.
 
     Run it where Switchyard is installed. The address may also stand in SWITCHYARD_WAREHOUSE_URL: arguments can be seen
     by everybody on the machine.
@@ -45,7 +53,7 @@ def connect(
         else:
             address = url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or ""
             address = address or typer.prompt("Database URL", hide_input=True, err=True)
-        made = connecting.connect(address.strip(), tenant=tenant)
+        made = connecting.connect(address.strip(), tenant=tenant, anew=draft)
     except (installation.InstallationError, connecting.ConnectError) as exc:
         err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
         raise typer.Exit(USAGE) from exc
@@ -53,15 +61,21 @@ def connect(
     out.print(clean(f"{verb}: {made.label}, for {made.tenant}."), style="green", markup=False)
     for name, columns in made.relations.items():
         out.print(clean(f"  {name}: {columns} columns"), markup=False)
-    out.print(
-        f"Drafted {len(made.measures)} measures and {len(made.dimensions)} dimensions from names and types; "
-        "questions about them are understood within a minute.",
-        markup=False,
-    )
+    out.print(clean(_known(made)), markup=False)
     for question in made.questions:
         out.print(clean(f"  for example: {question}"), markup=False)
+    for line in made.misfits:
+        err.print(clean(f"Careful: {line}."), style="yellow", markup=False)
     for gap in made.gaps:
         err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
+
+
+def _known(made: Connected) -> str:
+    counted = f"{len(made.measures)} measures and {len(made.dimensions)} dimensions"
+    if not made.kept:
+        return f"Drafted {counted} from names and types; questions about them are understood within a minute."
+    added = f" Drafted into it: {', '.join(made.added)}." if made.added else ""
+    return f"Kept what was said about the figures: {counted}.{added} (--draft begins anew.)"
 
 
 @app.command(rich_help_panel="Run it")

@@ -8,7 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
-from orchestrator.admin.layers import as_text, of_text, require_unchanged, version
+from orchestrator.admin.layers import as_text, of_text, require_fit, require_unchanged, version
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
 
@@ -29,6 +29,8 @@ _LONGEST = 400_000
 class Meaning(_LayerForm):
     """The semantic layer as text that a person can change."""
 
+    #: Whether the names in the layer were looked up in the database.
+    checked = False
     #: When the row was last changed before the page was shown.
     seen = forms.CharField(widget=forms.HiddenInput)
     layer_text = forms.CharField(
@@ -59,8 +61,10 @@ class Meaning(_LayerForm):
         return given
 
     def clean_layer_text(self) -> SemanticLayer:
-        """Return the layer, or say which entry is wrong."""
-        return of_text(self.cleaned_data["layer_text"])
+        """Return the layer, or say which entry is wrong or names what is not there."""
+        layer = of_text(self.cleaned_data["layer_text"])
+        self.checked = require_fit(self.instance, layer)
+        return layer
 
 
 class LayerUpload(forms.Form):

@@ -6,8 +6,14 @@ import yaml
 from django.forms import ValidationError as Refused
 from pydantic import ValidationError
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
+
+#: Mistakes named at once.
+_TOLD = 8
+#: What is said when the database did not answer.
+UNCHECKED = "The database does not answer, so the names in it could not be checked."
 
 
 class UnreadableError(Exception):
@@ -66,6 +72,34 @@ def of_text(text: str) -> SemanticLayer:
     except ValidationError as exc:
         told = [f"{'.'.join(map(str, each['loc'])) or 'the layer'}: {each['msg']}" for each in exc.errors()[:5]]
         raise Refused(told) from exc
+
+
+def require_fit(row: Warehouse, layer: SemanticLayer) -> bool:
+    """Return whether the layer was held to its database; False when that does not answer.
+
+    What did not fit before may stay, so that somebody can mend one entry after the other.
+
+    Raises:
+        ValidationError: a form's; it names the entries and what is not there.
+    """
+    # Here: the pages are loaded by every process, and the SQL compiler is needed by few.
+    from orchestrator.admin.warehouse_trial import opened
+    from orchestrator.pipeline.semantic.fitting import misfits
+
+    try:
+        with opened(row) as port:
+            relations = port.catalogue()
+    except OrchestratorError:
+        return False
+    try:
+        before = misfits(read(row), relations)
+    except UnreadableError:
+        before = []
+    found = [line for line in misfits(layer, relations) if line not in before]
+    if found:
+        more = [f"and {len(found) - _TOLD} more"] if len(found) > _TOLD else []
+        raise Refused(found[:_TOLD] + more)
+    return True
 
 
 def require_unchanged(row: Warehouse, seen: str) -> None:

@@ -69,13 +69,13 @@ def connection(warehouse: Warehouse) -> Found:
     )
 
 
-def question(warehouse: Warehouse, text: str, *, language: str) -> Trial:
-    """Return how the layer answers a question, without a language model.
+def question(warehouse: Warehouse, text: str, *, layer: SemanticLayer | None = None, language: str) -> Trial:
+    """Return how a layer, or the one that is kept, answers a question, without a language model.
 
     Raises:
         OrchestratorError: it has no answer, or the database has none in 15 s.
     """
-    layer = SemanticLayer.model_validate(warehouse.layer)
+    layer = layer or SemanticLayer.model_validate(warehouse.layer)
     with opened(warehouse) as port:
         answer = answer_sql(
             text,

@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from orchestrator import catalogue
 from orchestrator.admin.access import person
 from orchestrator.admin.layer_forms import LayerUpload, Meaning
-from orchestrator.admin.layers import as_text, of_text, require_unchanged, version, write
+from orchestrator.admin.layers import UNCHECKED, as_text, of_text, require_fit, require_unchanged, version, write
 from orchestrator.admin.transfer import upload_page
 from orchestrator.admin.verified import VerifiedPages
 from orchestrator.errors import OrchestratorError
@@ -83,6 +83,7 @@ class WarehousePage(VerifiedPages):
         if form.is_valid():
             try:
                 layer = of_text(form.cleaned_data["file"])
+                checked = require_fit(warehouse, layer)
                 with transaction.atomic():
                     require_unchanged(warehouse, form.cleaned_data["seen"])
                     write(warehouse, layer)
@@ -91,6 +92,8 @@ class WarehousePage(VerifiedPages):
                 refused = exc.messages
             else:
                 self.message_user(request, "The layer was replaced; workers see it within a minute.", messages.SUCCESS)
+                if not checked:
+                    self.message_user(request, UNCHECKED, messages.WARNING)
                 return redirect("admin:tenants_warehouse_change", object_id)
         title = f"Upload the semantic layer of {warehouse}"
         return upload_page(self, request, form, title=title, needs=_UPLOAD, refused=refused)
@@ -105,6 +108,14 @@ class WarehousePage(VerifiedPages):
         """Keep the layer."""
         layer: SemanticLayer = form.cleaned_data["layer_text"]
         write(obj, layer)
+        if not form.checked:
+            self.message_user(request, UNCHECKED, messages.WARNING)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show the text as it was sent for a trial, so that nothing typed is lost."""
+        for name, value in context.get("unsaved", {}).items():
+            context["adminform"].form.fields[name].initial = value
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -123,10 +134,17 @@ class WarehousePage(VerifiedPages):
                 if "_test" in request.POST:
                     self._told(request, warehouse_trial.connection(warehouse))
                 elif question:
-                    extra["trial"] = warehouse_trial.question(warehouse, question, language=_language(request))
+                    layer = of_text(request.POST["layer_text"]) if "layer_text" in request.POST else None
+                    extra["trial"] = warehouse_trial.question(
+                        warehouse, question, layer=layer, language=_language(request)
+                    )
+            except forms.ValidationError as exc:
+                for line in exc.messages:
+                    self.message_user(request, line, messages.ERROR)
             except OrchestratorError as exc:
                 self.message_user(request, catalogue.of_error(exc, "en"), messages.ERROR)
-            # The form below is shown as it is kept: nothing of it was sent.
+            extra["unsaved"] = {name: request.POST[name] for name in ("layer_text", "seen") if name in request.POST}
+            # Shown, not saved.
             request.method = "GET"
         warehouse_may = self.has_change_permission(
             request, self.get_queryset(request).filter(pk=unquote(object_id)).first()

@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.admin.utils import quote
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -20,7 +16,7 @@ from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.automation.documents import add_document
 from orchestrator.automation.models import Job, Subscription
-from orchestrator.chat.models import Conversation, Feedback, StageRun, Turn
+from orchestrator.chat.models import Feedback
 from orchestrator.log.clients import sync_client
 from orchestrator.log.keys import Keys
 from orchestrator.pipeline.models import Document
@@ -28,9 +24,9 @@ from orchestrator.resilience.breaker_registry import Breakers
 from orchestrator.resilience.breaker_states import Policy
 from orchestrator.tenants import refresh
 from orchestrator.tenants.accounts import check_api_key, check_password
-from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
-from orchestrator.tenants.sealing import seal
+from orchestrator.tenants.models import ApiKey, Tenant, User
 from orchestrator.tenants.tokens import TokenError
+from tests.integration.admin_kit import a_tenant, a_turn, a_user, signed_in
 
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
@@ -55,38 +51,9 @@ def other() -> Tenant:
     return a_tenant()
 
 
-def a_tenant() -> Tenant:
-    name = ids.new_id("t")[-20:]
-    return Tenant.objects.create(slug=name, name=f"Company {name}")
-
-
-def a_user(tenant: Tenant, *permissions: str, **more: Any) -> User:
-    user = User.objects.create_user(username=ids.new_id("u")[-20:], password="x", tenant=tenant, **more)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return user
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.fixture
 def root(tenant: Tenant) -> Client:
     return signed_in(a_user(tenant, is_staff=True, is_superuser=True))
-
-
-def a_turn(tenant: Tenant, text: str = "How many orders?") -> Turn:
-    user, now = a_user(tenant), timezone.now()
-    conversation = Conversation.objects.create(tenant=tenant, user=user, title=text[:200])
-    turn = Turn.objects.create(
-        tenant=tenant, conversation=conversation, user=user, text=text, cid="c", deadline_at=now, message="msg_1",
-        state="failed", error_code="internal", error_message="<script>alert(1)</script>", error_retryable=True,
-        ended_at=now,
-    )  # fmt: skip
-    StageRun.objects.create(turn=turn, hop="classify", place=0, queue="gpu", state="done", started_at=now, ended_at=now)
-    return turn
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -336,102 +303,6 @@ def test_keys_are_revoked_by_an_action(root: Client, tenant: Tenant) -> None:
 
     row.refresh_from_db()
     assert row.revoked_at is not None
-
-
-def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> None:
-    Warehouse.objects.create(
-        tenant=tenant,
-        url_encrypted=b"sealed-address",
-        label="sales on db.example",
-        layer={"measures": {"secret_sum": 1}},
-    )
-
-    address = reverse("admin:tenants_warehouse_change", args=[tenant.pk])
-    page = root.get(address).content
-    looking = signed_in(a_user(tenant, "view_warehouse", is_staff=True)).get(address).content
-
-    for seen in (page, looking):
-        assert b"sales on db.example" in seen
-        assert b"1 measures" in seen
-        assert b"sealed-address" not in seen
-    assert b"secret_sum" in page
-    assert b"secret_sum" not in looking
-    assert b"Test the connection" not in looking
-
-
-def a_shop(tenant: Tenant, folder: Path) -> str:
-    """Connect a small database and return its admin page."""
-    path = folder / "shop.db"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE sales (day TEXT, branch TEXT, amount REAL)")
-        database.execute("INSERT INTO sales VALUES ('2026-11-17', 'Centro', 1200.5)")
-    layer = {
-        "name": "shop",
-        "dialect": "sqlite",
-        "facts": {"sales": {"relation": "sales"}},
-        "measures": {
-            "takings": {
-                "labels": {"en": ["takings"], "es": ["caja"]},
-                "format": "money",
-                "sources": [{"fact": "sales", "sql": "sum(sales.amount)"}],
-            }
-        },
-        "dimensions": {"branch": {"labels": {"en": ["branch"], "es": ["local"]}, "sql": "sales.branch"}},
-    }
-    Warehouse.objects.create(tenant=tenant, url_encrypted=seal(f"sqlite:///{path}"), label="shop", layer=layer)
-    # As the list links to it: the admin writes an underscore of a key as _5F.
-    return reverse("admin:tenants_warehouse_change", args=[quote(tenant.pk)])
-
-
-@pytest.fixture
-def shop(tenant: Tenant, tmp_path: Path) -> str:
-    return a_shop(tenant, tmp_path)
-
-
-def test_a_connection_and_a_question_are_tried_from_the_page(root: Client, shop: str) -> None:
-    tested = root.post(shop, {"_test": "1"})
-    tried = root.post(shop, {"_try": "1", "_question": "takings by branch"})
-    beyond = root.post(shop, {"_try": "1", "_question": "who is our landlord"})
-
-    assert b"1 relations, 3 columns" in tested.content
-    assert b"1200.5" in tried.content
-    assert b"the semantic layer" in tried.content
-    assert b"SELECT" in tried.content
-    assert beyond.status_code == 200
-    assert b"1200.5" not in beyond.content
-
-
-def test_only_who_may_change_a_data_source_may_try_it(tenant: Tenant, shop: str) -> None:
-    looking = signed_in(a_user(tenant, "view_warehouse", is_staff=True))
-
-    assert looking.post(shop, {"_try": "1", "_question": "takings by branch"}).status_code == 403
-
-
-def test_the_meaning_is_changed_as_a_whole_or_not_at_all(root: Client, tenant: Tenant, shop: str) -> None:
-    fields = root.get(shop).context["adminform"].form.fields
-    text, seen = fields["layer_text"].initial, fields["seen"].initial
-
-    wrong = root.post(shop, {"layer_text": text.replace("fact: sales", "fact: nothing"), "seen": seen})
-    no_yaml = root.post(shop, {"layer_text": "measures: [1", "seen": seen})
-    kept = Warehouse.objects.get(tenant=tenant).layer
-    root.post(shop, {"layer_text": text.replace("- takings", "- takings\n      - till"), "seen": seen})
-    changed = Warehouse.objects.get(tenant=tenant).layer
-
-    assert b"names fact nothing, which is none" in wrong.content
-    assert b"this is not YAML" in no_yaml.content
-    assert kept["measures"]["takings"]["labels"]["en"] == ["takings"]
-    assert changed["measures"]["takings"]["labels"]["en"] == ["takings", "till"]
-
-
-def test_of_two_who_change_the_meaning_at_once_the_second_is_told(root: Client, tenant: Tenant, shop: str) -> None:
-    fields = root.get(shop).context["adminform"].form.fields
-    text, seen = fields["layer_text"].initial, fields["seen"].initial
-
-    root.post(shop, {"layer_text": text.replace("- takings", "- first"), "seen": seen})
-    second = root.post(shop, {"layer_text": text.replace("- takings", "- second"), "seen": seen})
-
-    assert b"Somebody else has changed this layer" in second.content
-    assert Warehouse.objects.get(tenant=tenant).layer["measures"]["takings"]["labels"]["en"] == ["first"]
 
 
 def test_a_failed_document_is_read_again(root: Client, tenant: Tenant) -> None:

@@ -16,7 +16,7 @@ from orchestrator import ids
 from orchestrator.chat.models import Conversation, DeadLetter, Turn
 from orchestrator.control.models import OutboxRow
 from orchestrator.tenants.models import Tenant
-from tests.integration.test_admin import a_tenant, a_turn, a_user, signed_in
+from tests.integration.admin_kit import a_tenant, a_turn, a_user, signed_in
 
 LIST = "admin:chat_deadletter_changelist"
 HISTORY = [

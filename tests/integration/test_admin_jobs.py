@@ -17,7 +17,7 @@ from orchestrator.automation.models import Job
 from orchestrator.automation.reruns import run_again
 from orchestrator.errors import ConflictError
 from orchestrator.tenants.models import Tenant
-from tests.integration.test_admin import a_tenant, a_user, signed_in
+from tests.integration.admin_kit import a_tenant, a_user, signed_in
 
 LIST = "admin:automation_job_changelist"
 

@@ -18,7 +18,7 @@ from orchestrator.chat import feedback as thumbs
 from orchestrator.chat.models import Feedback
 from orchestrator.pipeline.models import LabelledQuestion
 from orchestrator.tenants.models import Tenant
-from tests.integration.test_admin import a_tenant, a_turn, a_user, signed_in
+from tests.integration.admin_kit import a_tenant, a_turn, a_user, signed_in
 
 MAY = (
     "view_feedback", "change_feedback", "view_labelledquestion", "add_labelledquestion", "change_labelledquestion",

@@ -12,7 +12,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.tenants.models import Tenant, User
-from tests.integration.test_admin import a_tenant, a_user, signed_in
+from tests.integration.admin_kit import a_tenant, a_user, signed_in
 
 MAY = ("view_user", "add_user", "change_user")
 LISTING = "/admin/tenants/user/"

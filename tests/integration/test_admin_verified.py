@@ -16,7 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from deploy.testservers import EmbeddedServers
 from orchestrator.chat.models import Artifact, Feedback
 from orchestrator.tenants.models import Tenant, Warehouse
-from tests.integration.test_admin import a_shop, a_tenant, a_turn, a_user, signed_in
+from tests.integration.admin_kit import a_shop, a_tenant, a_turn, a_user, signed_in
 
 MAY = ("view_warehouse", "change_warehouse", "view_feedback", "change_feedback")
 TYPED = {

@@ -17,7 +17,7 @@ from orchestrator.admin.archive import manifest as manifests
 from orchestrator.admin.archive.backup import backup
 from orchestrator.admin.archive.manifest import ArchiveError, figures, unlike
 from orchestrator.admin.archive.restore import own_entries, read_manifest, restore
-from tests.integration.test_admin import a_tenant, a_turn
+from tests.integration.admin_kit import a_tenant, a_turn
 
 KEY = "a-field-key-of-more-than-32-characters"
 

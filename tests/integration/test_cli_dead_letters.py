@@ -15,7 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from deploy.testservers import EmbeddedServers
 from orchestrator.chat.models import Conversation, DeadLetter, Turn
 from orchestrator.tenants.models import Tenant
-from tests.integration.test_admin import a_tenant, a_turn
+from tests.integration.admin_kit import a_tenant, a_turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HISTORY = [

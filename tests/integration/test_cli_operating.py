@@ -18,7 +18,7 @@ from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import Tenant, User
-from tests.integration.test_admin import a_tenant
+from tests.integration.admin_kit import a_tenant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOOD = "correct-horse-battery"

@@ -55,23 +55,26 @@ def grown(layer: SemanticLayer, draft: SemanticLayer) -> tuple[SemanticLayer, li
     known = {relation.lower() for _, relation in _relations(layer)}
     new = {name: fact for name, fact in draft.facts.items() if fact.relation.lower() not in known}
     names = {_alias(fact.relation) for fact in new.values()}
-    more = {
-        "facts": new,
-        "measures": {
-            name: measure
-            for name, measure in draft.measures.items()
-            if measure.sources and all(source.fact in new for source in measure.sources)
-        },
-        "dimensions": {
-            name: dimension
-            for name, dimension in draft.dimensions.items()
-            if {alias.lower() for alias in aliases(dimension.sql, draft.dialect)} <= names
-        },
+    measures = {
+        name: measure
+        for name, measure in draft.measures.items()
+        if measure.sources and all(source.fact in new for source in measure.sources)
     }
-    changes = {part: {**entries, **getattr(layer, part)} for part, entries in more.items()}
-    ways = {(join.start, join.to) for join in layer.joins}
-    joins = [join for join in draft.joins if (join.start, join.to) not in ways and {join.start, join.to} & names]
-    whole = layer.model_copy(update=changes | {"joins": (*layer.joins, *joins)})
+    dimensions = {
+        name: dimension
+        for name, dimension in draft.dimensions.items()
+        if {alias.lower() for alias in aliases(dimension.sql, draft.dialect)} <= names
+    }
+    joins = [join for join in draft.joins if {_alias(join.start), _alias(join.to)} & names]
+    whole = layer.model_copy(
+        update={
+            "facts": {**layer.facts, **new},
+            "joins": (*layer.joins, *joins),
+            # In the order of the earlier ones, and with their meaning where both have a name.
+            "measures": {**layer.measures, **measures, **layer.measures},
+            "dimensions": {**layer.dimensions, **dimensions, **layer.dimensions},
+        }
+    )
     return SemanticLayer.model_validate(whole.model_dump()), [fact.relation for fact in new.values()]
 
 

@@ -17,10 +17,6 @@ from orchestrator.automation.run_job import JobContext, Work, decline, run_job
 from orchestrator.chat import conversations
 from orchestrator.chat.models import DeadLetter, Feedback
 from orchestrator.errors import DependencyDownError, NotFoundError, StoppedError, UnfinishedError
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
-from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.models import LabelledQuestion
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
