@@ -43,6 +43,16 @@ STEPS: Mapping[str, str] = {
         DELETE FROM switchyard_document_body WHERE document_id IN (
           SELECT id FROM switchyard_document WHERE tenant_id = :tenant AND state = 'deleted'
           AND updated_at < now() - interval '1 day' LIMIT 500) RETURNING 1""",
+    # With those that are no company's. Beat looks back a week at most.
+    "jobs": """
+        WITH gone AS (
+          SELECT id FROM switchyard_job WHERE (tenant_id = :tenant OR tenant_id IS NULL)
+          AND state IN ('SUCCEEDED', 'FAILED', 'CANCELLED', 'TIMED_OUT') AND ended_at < now() - interval '90 days'
+          LIMIT 2000
+        ), mail AS (
+          DELETE FROM switchyard_delivery WHERE job_id IN (SELECT id FROM gone)
+        )
+        DELETE FROM switchyard_job WHERE id IN (SELECT id FROM gone) RETURNING 1""",
     "refresh_tokens": """
         DELETE FROM switchyard_refresh_token WHERE digest IN (
           SELECT r.digest FROM switchyard_refresh_token r JOIN switchyard_user u ON u.id = r.user_id

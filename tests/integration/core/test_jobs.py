@@ -22,7 +22,7 @@ from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
-from orchestrator.store import recovering, releasing
+from orchestrator.store import jobs, recovering, releasing
 from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from orchestrator.tenants.sealing import seal
@@ -271,6 +271,25 @@ def test_a_stopped_clean_up_ends_between_two_steps(anna: Person) -> None:
                 deadline=Deadline.after_ms(1_000),
             )
         )
+
+
+def test_jobs_of_a_quarter_ago_go_with_their_mail_and_those_at_work_stay(anna: Person) -> None:
+    ids_of = {
+        name: jobs.insert(rw(), tenant=anna.tenant, user=None, type="clean_up", queue="batch", payload={}, cid="c")
+        for name in ("old", "new", "open")
+    }
+    kit.look("UPDATE switchyard_job SET state = 'FAILED', ended_at = now() WHERE id <> :open", open=ids_of["open"])
+    kit.look("UPDATE switchyard_job SET created_at = now() - interval '1 year'")
+    kit.look("UPDATE switchyard_job SET ended_at = now() - interval '91 days' WHERE id = :old", old=ids_of["old"])
+    kit.look(
+        "INSERT INTO switchyard_delivery (job_id, email, state, answer) VALUES (:old, 'a@b.example', 'sent', '')",
+        old=ids_of["old"],
+    )
+
+    assert swept(anna)["jobs"] == 1
+
+    assert {row["id"] for row in kit.look("SELECT id FROM switchyard_job")} == {ids_of["new"], ids_of["open"]}
+    assert left("switchyard_delivery", "job_id", ids_of["old"]) == 0
 
 
 # --- a tenant's own database -----------------------------------------------------------------------------------------
