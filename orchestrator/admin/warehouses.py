@@ -112,7 +112,10 @@ class WarehousePage(VerifiedPages):
             self.message_user(request, UNCHECKED, messages.WARNING)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Show the text as it was sent for a trial, so that nothing typed is lost."""
+        """Show the text as it was sent for a trial, so that nothing typed is lost, and its mistakes above it."""
+        # Django puts them under forty lines of text.
+        for line in context["adminform"].form.errors.get("layer_text", ()):
+            self.message_user(request, line, messages.ERROR)
         for name, value in context.get("unsaved", {}).items():
             context["adminform"].form.fields[name].initial = value
         return super().render_change_form(request, context, *args, **kwargs)

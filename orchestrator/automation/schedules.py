@@ -66,9 +66,9 @@ _MINUTES_A_DAY: Final = 24 * 60
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule(name="nightly-sales", type="sales_report", minute="30", hour="2", mailed=True, missed="all"),
-    # After the others, whose dead rows it takes along.
-    Schedule(name="maintenance", type="maintenance", minute="45", hour="4", scope="deployment"),
     Schedule(name="clean-up", type="clean_up", minute="15", hour="3"),
     Schedule(name="reindex", type="reindex", minute="45", hour="3"),
     Schedule(name="router-evaluation", type="router_evaluation", minute="15", hour="4"),
+    # After all others, whose dead rows it takes along.
+    Schedule(name="maintenance", type="maintenance", minute="45", hour="4", scope="deployment"),
 )
