@@ -36,7 +36,7 @@ def of_error(error: OrchestratorError, language: str) -> str:
         "limit": getattr(error, "limit", ""),
         "dependency": _dependency(getattr(error, "dependency", ""), language),
         # Rounded up: whoever comes a little early is only refused again.
-        "retry_min": max(1, math.ceil((getattr(error, "retry_after_ms", None) or 0) / 60_000)),
+        "retry_in": _span((getattr(error, "retry_after_ms", None) or 0) / 60_000),
         "retry_s": max(1, math.ceil((getattr(error, "retry_after_ms", None) or 1000) / 1000)),
     }
     code = error.frame_code if isinstance(error, BadFrameError) else error.code
@@ -44,6 +44,11 @@ def of_error(error: OrchestratorError, language: str) -> str:
         if key and has(key):
             return text(key, language, **facts)
     return text("error.internal", language)
+
+
+def _span(minutes: float) -> str:
+    # Rounded up, as above; the signs are the same in both languages.
+    return f"{max(1, math.ceil(minutes))} min" if minutes <= 90 else f"{math.ceil(minutes / 60)} h"
 
 
 def _dependency(name: str, language: str) -> str:

@@ -11,7 +11,14 @@ import orjson
 import pytest
 
 from orchestrator import catalogue
-from orchestrator.errors import ErrorCode, NoAnswerError, OrchestratorError, RateLimitedError, TooBigError
+from orchestrator.errors import (
+    ErrorCode,
+    NoAnswerError,
+    OrchestratorError,
+    QuotaExceededError,
+    RateLimitedError,
+    TooBigError,
+)
 from orchestrator.events import ROUTES
 from orchestrator.pipeline.parsing.document import Problem
 from orchestrator.queues import QUEUES
@@ -24,7 +31,7 @@ SOURCES = [
 ]
 SENTENCES = {language: orjson.loads((HERE / f"{language}.json").read_bytes()) for language in catalogue.LANGUAGES}
 #: What `of_error` fills in, whatever the error.
-ERROR_FACTS = {"facts", "field", "limit", "dependency", "retry_min", "retry_s"}
+ERROR_FACTS = {"facts", "field", "limit", "dependency", "retry_in", "retry_s"}
 
 
 def holes(sentence: str) -> set[str]:
@@ -124,3 +131,13 @@ def test_braces_in_a_fact_stay_what_they_are() -> None:
     error = NoAnswerError("x", detail_key="sql.no_answer", facts=("{a}",))
 
     assert "{a}" in catalogue.of_error(error, "en")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"), [(0.2, "1 min"), (59.1, "60 min"), (90, "90 min"), (91, "2 h"), (1_380, "23 h")]
+)
+def test_a_long_wait_is_told_in_hours(minutes: float, told: str) -> None:
+    error = QuotaExceededError("turns", limit=3, retry_after_ms=round(minutes * 60_000))
+
+    assert f"in {told}." in catalogue.of_error(error, "en")
+    assert f"dentro de {told}." in catalogue.of_error(error, "es")
