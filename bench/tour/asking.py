@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from bench.tour.items import item
 from bench.tour.visit import PATIENCE_MS, Visit
 
 # More than the writer works on at once, so that the last one stands in line.
-CROWD = 14
+CROWD = 40
 # Less than the writer needs at the tour's pace: a turn that fails for real.
 TOO_SHORT_MS = 1_000
 
@@ -134,21 +134,36 @@ def no_answer(visit: Visit) -> None:
 def reconnect(visit: Visit) -> None:
     """Lose the network while reading, ask meanwhile, and get both back without a jump."""
     page = visit.page
+    cut = False
+
+    def connect(socket: WebSocketRoute) -> None:
+        if cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/ws/chat/**", connect)
+    page.reload()
+    visit.connected()
     visit.answered(visit.question("weeks"))
     visit.ask(visit.question("rules"))
     expect(page.locator(".station[data-state=running]").first).to_be_visible()
     page.locator(".thread").evaluate("thread => thread.scrollTo({ top: 40 })")
     place = "() => document.querySelector('.question').getBoundingClientRect().top"
     before = page.evaluate(place)
-    visit.context.set_offline(True)
+    cut = True
     page.evaluate("window.sockets.at(-1).close(4999)")
     expect(page.locator(".connection")).not_to_have_attribute("data-phase", "open")
     visit.ask(visit.question("bars"))
-    visit.look("offline", axe=False)
-    page.locator(".thread").evaluate("thread => thread.scrollTo({ top: thread.scrollHeight })")
     expect(page.locator(".turn[data-state=sending] .stopped")).to_have_text(visit.t("turn.kept"))
-    visit.look("offline-kept", axe=False)
+    page.locator(".thread").evaluate("thread => thread.scrollTo({ top: thread.scrollHeight })")
+    expect(visit.button("connection.now")).to_be_visible()
+    visit.look("reconnecting", axe=False)
+    visit.context.set_offline(True)
+    expect(page.locator(".connection")).to_have_attribute("data-phase", "offline")
+    visit.look("offline")
     page.locator(".thread").evaluate("thread => thread.scrollTo({ top: 40 })")
+    cut = False
     visit.context.set_offline(False)
     visit.connected()
     visit.ended("completed")

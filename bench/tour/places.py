@@ -43,6 +43,9 @@ def documents(visit: Visit) -> None:
     expect(turn.locator(".prose")).to_contain_text("7")
     visit.look("document-asked")
     row.locator(".icon-button").click()
+    expect(page.locator("dialog")).to_be_visible()
+    visit.look("document-delete")
+    visit.button("delete.go", page.locator("dialog")).click()
     expect(row).to_have_count(0)
 
 
@@ -72,7 +75,7 @@ def conversations(visit: Visit) -> None:
     page.locator(".conversation", has_text=title).get_by_role("button").last.click()
     expect(page.locator("dialog")).to_be_visible()
     visit.look("delete")
-    visit.button("conversation.delete", page.locator("dialog")).click()
+    visit.button("delete.go", page.locator("dialog")).click()
     expect(page.locator(".conversation", has_text=title)).to_have_count(0)
 
 
@@ -106,8 +109,7 @@ def empty(visit: Visit) -> None:
 def long(visit: Visit) -> None:
     """A word of 190 letters as question and title, a table wider than the page, a question at and over the limit."""
     page = visit.page
-    visit.ask(f"{visit.question('wide')} ({LONG_WORD})")
-    expect(page.locator(".turn").last).to_have_attribute("data-state", "completed", timeout=PATIENCE_MS)
+    visit.answered(f"{visit.question('rules')} {LONG_WORD}")
     visit.no_sideways()
     page.locator(".thread").evaluate("thread => thread.scrollTo({ top: 0 })")
     visit.look("long-word")
@@ -124,7 +126,8 @@ def long(visit: Visit) -> None:
     visit.look("too-long")
     page.locator("#question").fill(words[:MOST_CHARACTERS])
     page.keyboard.press("Enter")
-    expect(page.locator(".turn").last).to_have_attribute("data-state", "completed", timeout=PATIENCE_MS)
+    expect(page.locator(".question")).to_be_visible()
+    visit.ended("completed")
     visit.look("longest")
 
 

@@ -104,7 +104,7 @@ class Visit:
     def look(self, name: str, *, axe: bool = True) -> None:
         """Keep a picture of what is on the screen, and what axe finds in it."""
         picture = f"{self.number:02d}-{name}.{self.language}.{self.theme}.png"
-        self.page.screenshot(path=self.folder / picture)
+        self.page.screenshot(path=self.folder / picture, animations="disabled")
         self.pictures.append({"file": picture, "item": self.item, "language": self.language, "theme": self.theme})
         if not axe:
             return
@@ -153,7 +153,9 @@ class Visit:
 
     def answered(self, question: str) -> Locator:
         """Ask, wait for the whole answer, and return its turn."""
+        before = self.page.locator(".turn").count()
         self.ask(question)
+        expect(self.page.locator(".turn")).to_have_count(before + 1)
         return self.ended("completed")
 
     def ended(self, state: str) -> Locator:

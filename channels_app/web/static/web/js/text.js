@@ -23,6 +23,11 @@ export function sliceCodePoints(text, start, end) {
   return Array.from(text).slice(start, end).join("");
 }
 
+/** Return `markdown` without its marks, as one would say it or show it in a line. */
+export function plain(markdown) {
+  return markdown.replace(/^[ \t]*(?:[-*+]|\d+\.)\s+/gm, "").replace(/[*_#|>\u0060]/g, "");
+}
+
 /** Return 32 random hexadecimal digits; `crypto.randomUUID` is missing outside secure contexts. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -2,6 +2,7 @@
 
 import { t } from "../i18n.js";
 import { blocks, renderBlock } from "../markdown.js";
+import { placeIn } from "../passages.js";
 import { html, useLayoutEffect, useMemo, useRef } from "../ui.js";
 
 function markElement(n, citation, onOpen) {
@@ -40,11 +41,11 @@ export function Footnotes({ citations, current, onOpen }) {
   if (citations.length === 0) return null;
   return html`<section class="footnotes" aria-label=${t("citation.label")}>
     <h3>${t("citation.label")}</h3>
-    <ol>${citations.map((citation) => html`<li key=${citation.n}>
+    <ol>${citations.map((citation) => ({ ...citation, place: placeIn(citation.title, citation.heading) })).map((citation) => html`<li key=${citation.n}>
       <button type="button" class="footnote" aria-pressed=${current === citation.n} onClick=${() => onOpen(citation)}>
         <span class="footnote__n" aria-hidden="true">${citation.n}</span>
         <span class="footnote__text"><span class="footnote__title">${citation.title ?? citation.document}</span>
-          ${citation.heading && html`<span class="footnote__heading">${citation.heading}</span>`}</span>
+          ${citation.place && html`<span class="footnote__heading">${citation.place}</span>`}</span>
       </button></li>`)}</ol>
   </section>`;
 }

@@ -3,6 +3,7 @@
 import { t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
 import { exchanges, liveTurns } from "../store.js";
+import { plain } from "../text.js";
 import { hasEnded } from "../turns.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon } from "./icons.js";
@@ -16,7 +17,7 @@ const SETTLED_MS = 60;
 /** Return what a screen reader is told of the newest turn: each stage once, then the whole answer. */
 function spoken(turn) {
   if (!turn) return "";
-  if (turn.state === "completed") return turn.partial.replace(/[*_#|>\u0060]/g, "");
+  if (turn.state === "completed") return plain(turn.partial);
   if (hasEnded(turn)) return t(`said.${turn.state}`);
   const running = stations(turn).find((station) => station.state === "running");
   return running?.stage ? t("said.stage", { stage: t(`stage.${running.stage}`) }) : t("said.waiting");
@@ -82,6 +83,7 @@ export function Thread({ controller, conversation, citation, sought, online, loa
         onDrop=${() => controller.drop(conversation.id, question)} />`)}
     </div>
     <p class="visually-hidden" aria-live="polite">${spoken(latest)}</p>
-    ${away && !empty && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="down" />${t("thread.to_end")}</button>`}
+    ${away && !empty && html`<button type="button" class="to-end" onClick=${toEnd} aria-label=${t("thread.to_end")} title=${t("thread.to_end")}>
+      <${Icon} name="down" /></button>`}
   </div>`;
 }

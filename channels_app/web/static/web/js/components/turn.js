@@ -25,12 +25,18 @@ function RouteBadge({ turn }) {
   </span>`;
 }
 
-function Failure({ turn, onRetry }) {
-  return html`<div class="failure" role="alert">
+function Failure({ turn, onRetry, onEdit, onAbilities }) {
+  const retryable = turn.error?.retryable;
+  // The same words would meet the same ending: other words can help, and so can knowing what there is.
+  return html`<div class="failure" role="alert" data-code=${turn.error?.code}>
     <p class="failure__title">${problemTitle(turn.error?.code)}</p>
     <p>${problemText(turn.error ?? { code: "internal" })}</p>
     <p class="failure__kept">${t(turn.artifacts.length > 0 ? "turn.kept_results" : "turn.kept_question")}</p>
-    <button type="button" class="button" onClick=${onRetry}>${turn.error?.retryable ? t("turn.retry") : t("turn.ask_again")}</button>
+    <div class="failure__ways">
+      ${retryable ? html`<button type="button" class="button" onClick=${onRetry}>${t("turn.retry")}</button>`
+        : html`<button type="button" class="button" onClick=${onEdit}>${t("turn.other_words")}</button>`}
+      ${turn.error?.code === "no_answer" && html`<button type="button" class="link" onClick=${onAbilities}>${t("abilities.open")}</button>`}
+    </div>
   </div>`;
 }
 
@@ -76,7 +82,8 @@ export function Turn({ controller, conversation, turn, citation, waiting, onAsk 
         streaming=${turn.streaming} onOpen=${open} />`}
       ${tablesOf(turn).map(({ artifact, sql }) => html`<${ResultTable} key=${artifact.id} controller=${controller}
         artifact=${artifact} sql=${sql} />`)}
-      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${() => again()} />`}
+      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${() => again()} onEdit=${() => setEditing(true)}
+        onAbilities=${() => controller.toggleAbilities(true)} />`}
       ${turn.state === "cancelled" && html`<${Cancelled} turn=${turn} />`}
       <${Footnotes} citations=${turn.citations} onOpen=${open}
         current=${turn.citations.some((source) => source.artifact === citation?.artifact) ? citation.n : null} />
