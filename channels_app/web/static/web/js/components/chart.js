@@ -33,7 +33,7 @@ function options(Plot, table, spec, width, tone) {
   const moment = (seconds) => date(new Date(seconds * 1000));
   const short = new Intl.DateTimeFormat(language(), { month: "short", day: "numeric", timeZone: "UTC" });
   const called = spec.kind === "scatter" ? pointNames(table, spec) : [];
-  const ofPoint = (at, index) => [called[index], number(at)].filter(Boolean).join(": ");
+  const ofPoint = (at, index) => (called[index] ? `${number(at)} (${called[index]})` : number(at));
   const written = { line: (_, at) => (at === null ? "–" : moment(at)), bar: (_, at) => names[at] ?? "–", scatter: (_, at, __, index) => (at === null ? "–" : ofPoint(at, index)) };
   const wide = (_, values) => Math.max(AXIS_PX.least, AXIS_PX.gap + AXIS_PX.letter * Math.max(...(values ?? [""]).map((text) => text.length)));
   const figures = (_, at) => (at === null || at === undefined ? "–" : number(at));
@@ -51,7 +51,7 @@ function options(Plot, table, spec, width, tone) {
     width, height: HEIGHT_PX, tzDate: (seconds) => Plot.tzDate(new Date(seconds * 1000), "UTC"),
     // A cross-hair reads a course; a bar and a point are their own mark.
     legend: { live: true }, cursor: { y: false, x: spec.kind === "line", drag: { x: false, y: false },
-      points: { show: spec.kind !== "bar", size: spec.kind === "scatter" ? 13 : 9 } },
+      points: spec.kind === "bar" ? { show: false } : { size: spec.kind === "scatter" ? 14 : 9 } },
     hooks: { setLegend: [(plot) => { plot.root.dataset.pointed = plot.legend.idxs?.some((at) => at != null) ?? false; }] },
     scales: { x: { line: { time: true }, bar: { time: false, range: [-0.6, names.length - 0.4] },
       // Room at both ends: a point on the edge would be cut in half.
