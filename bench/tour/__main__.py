@@ -1,12 +1,14 @@
 """Walk through the chat page of a running start and keep a picture of every state.
 
-    SWITCHYARD_LLM_PACE_S=0.12 make run                      # slow enough to see the words come and the queue fill
-    python -m bench.tour --out build/tour [--url http://127.0.0.1:8000] [--user demo] [--password demo] [--only chart]
-                         [--language es] [--theme dark]
+    SWITCHYARD_LLM_PACE_S=0.12 make run          # slow enough to see the words come and a question wait
+    python -m bench.tour --out build/tour [--url http://127.0.0.1:8000] [--user demo] [--password demo]
+                         [--only chart] [--language es] [--theme dark]
 
-Every item is done in English and Spanish, light and dark, as a person does it; nothing is faked but the lists of a person
-who has nothing yet (`empty`). A turn that waits stands behind a crowd of real ones, one that fails was given less time than
-the writer needs. axe runs on every state that holds still. `--out` gets the pictures, `index.json` and `index.html`.
+Every item is done in English and Spanish, light and dark, as a person does it, on the example company; its
+conversations stay. Three things are arranged: the lists of a person who has nothing yet (`empty`) are answered with
+empty ones, the socket and then the network are cut (`reconnect`), and the turn that fails (`failure`) was given less
+time than the writer needs. axe runs on every state that holds still. `--out` gets the pictures, `index.json` and
+`index.html`.
 
 Exit code 1 when an item did not work, a script threw, the policy blocked something, or axe found something serious.
 """
@@ -29,10 +31,11 @@ from bench.tour.album import write_album
 from bench.tour.items import ITEMS
 from bench.tour.visit import Visit
 
-ORDER = (
-    "door examples abilities stages sql table chart citation stop failure no-answer edit regenerate thumbs documents waiting"
-    " reconnect conversations empty long phone tablet wide keyboard"
-).split()
+ORDER = [
+    *("door", "examples", "abilities", "stages", "sql", "table", "chart", "citation", "stop", "failure", "no-answer"),
+    *("edit", "regenerate", "thumbs", "documents", "waiting", "reconnect", "conversations", "empty", "long"),
+    *("phone", "tablet", "wide", "keyboard"),
+]
 LANGUAGES: tuple[Literal["en", "es"], ...] = ("en", "es")
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SERIOUS = ("serious", "critical")
@@ -51,14 +54,17 @@ def walk(visit: Visit, only: list[str]) -> list[str]:
             if name != "door":
                 visit.afresh()
             ITEMS[name](visit)
-        except Exception as error:  # noqa: BLE001 - the other items can still be looked at
+        except Exception as error:  # the other items can still be looked at
             problem = str(error).strip().split("\nCall log")[0].replace("\n", " ")[:300]
             visit.page.screenshot(path=visit.folder / f"failed-{name}.{visit.language}.{visit.theme}.png")
         problem = problem or "; ".join(visit.faults)
         if problem:
             failed.append(f"{name}.{visit.language}.{visit.theme}")
         took = time.monotonic() - began
-        print(f"{'FAILED' if problem else 'ok':6} {name} {visit.language} {visit.theme} {took:.1f} s {problem}", flush=True)
+        print(
+            f"{'FAILED' if problem else 'ok':6} {name} {visit.language} {visit.theme} {took:.1f} s {problem}",
+            flush=True,
+        )
     return failed
 
 
@@ -89,7 +95,9 @@ def main() -> int:
     findings = [finding for visit in visits for finding in visit.findings]
     for finding in findings:
         print(f"axe {finding.impact}: {finding.rule} in {finding.picture}: {', '.join(finding.targets[:3])}")
-    counts = {name: Counter(each.impact for each in findings)[name] for name in ("critical", "serious", "moderate", "minor")}
+    counts = {
+        name: Counter(each.impact for each in findings)[name] for name in ("critical", "serious", "moderate", "minor")
+    }
     pictures = [picture for visit in visits for picture in visit.pictures]
     result = {"failed": failed, "axe": counts, "findings": [asdict(finding) for finding in findings]}
     write_album(arguments.out, pictures, result)

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from bench.tour.items import item
-from bench.tour.visit import PATIENCE_MS, Visit
+from bench.tour.visit import PATIENCE_MS, Visit, must
 
 
 def settle(page: Page) -> None:
@@ -36,7 +36,8 @@ def table(visit: Visit) -> None:
     largest = int(result.locator(".result__table tbody tr").first.locator("td").last.inner_text())
     head.click()
     expect(result.locator("th[aria-sort=ascending]")).to_have_count(1)
-    assert int(result.locator(".result__table tbody tr").first.locator("td").last.inner_text()) < largest
+    smallest = int(result.locator(".result__table tbody tr").first.locator("td").last.inner_text())
+    must(smallest < largest, "sorting upwards begins with the smallest")
     visit.button("table.page_after", result).click()
     expect(result.locator(".result__foot .versions")).to_contain_text(visit.t("table.page", page=2, count=5))
     result.scroll_into_view_if_needed()
@@ -49,7 +50,8 @@ def table(visit: Visit) -> None:
     visit.look("table-nothing")
     with visit.page.expect_download() as download:
         visit.button("table.csv", result).click()
-    assert len(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()) > 40
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    must(len(lines) > 40, f"the CSV has only {len(lines)} lines")
 
 
 @item("chart")
@@ -64,9 +66,7 @@ def chart(visit: Visit) -> None:
         drawn = turn.locator(f'.chart[aria-label^="{said}"]')
         expect(drawn.locator("canvas")).to_be_visible()
         drawn.scroll_into_view_if_needed()
-        box = drawn.bounding_box()
-        assert box is not None
-        visit.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+        drawn.locator(".u-over").hover()
         settle(visit.page)
         visit.look(f"chart-{kind}")
         visit.page.mouse.move(0, 0)
@@ -81,7 +81,7 @@ def citation(visit: Visit) -> None:
     mark.click()
     expect(page.locator(".panel .passage__text").first).not_to_be_empty()
     expect(page.locator(".panel .passage[data-current=true] .passage__text")).to_be_in_viewport()
-    assert "artifact=" in page.url
+    must("artifact=" in page.url, "the address does not name the source")
     settle(page)
     visit.look("citation")
     page.locator(".panel__others summary").click()

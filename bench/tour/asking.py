@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import WebSocketRoute, expect
 
 from bench.tour.items import item
-from bench.tour.visit import PATIENCE_MS, Visit
+from bench.tour.visit import PATIENCE_MS, Visit, must
 
 # More than the writer works on at once, so that the last one stands in line.
 CROWD = 40
@@ -169,4 +169,4 @@ def reconnect(visit: Visit) -> None:
     visit.ended("completed")
     expect(page.locator(".turn")).to_have_count(3)
     after = page.evaluate(place)
-    assert abs(before - after) < 2, f"the page jumped from {before} to {after}"
+    must(abs(before - after) < 2, f"the page jumped from {before} to {after}")

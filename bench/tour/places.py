@@ -9,9 +9,11 @@ from playwright.sync_api import Page, Route, expect
 
 from bench.tour.answers import settle
 from bench.tour.items import item
-from bench.tour.visit import PATIENCE_MS, Visit
+from bench.tour.visit import PATIENCE_MS, Visit, must
 
 MOST_CHARACTERS = 8_000
+# The list alone has up to a hundred conversations.
+MOST_STOPS = 400
 LONG_WORD = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz" * 3
 _FOCUS = """() => {
   const style = getComputedStyle(document.activeElement);
@@ -88,8 +90,8 @@ def answer_with(body: dict[str, object]) -> Callable[[Route], None]:
 def empty(visit: Visit) -> None:
     """See the page of a person who has nothing yet: the calls for lists are answered with empty ones."""
     page = visit.page
-    nothing = {"items": [], "next": None}
-    can = {"questions": [], "measures": [], "dimensions": [], "documents": []}
+    nothing: dict[str, object] = {"items": [], "next": None}
+    can: dict[str, object] = {"questions": [], "measures": [], "dimensions": [], "documents": []}
     for path, body in (("conversations", nothing), ("documents", nothing), ("abilities", can)):
         page.route(f"**/api/{path}?*", answer_with(body))
     page.reload()
@@ -127,8 +129,10 @@ def long(visit: Visit) -> None:
     page.locator("#question").fill(words[:MOST_CHARACTERS])
     page.keyboard.press("Enter")
     expect(page.locator(".question")).to_be_visible()
-    visit.ended("completed")
+    turn = visit.ended("completed")
     visit.look("longest")
+    visit.button("turn.question_more", turn).click()
+    expect(page.locator(".question[data-cut=true]")).to_have_count(0)
 
 
 @item("phone")
@@ -137,6 +141,7 @@ def phone(visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
     settle(page)
+    expect(page.locator(".welcome h2")).to_be_in_viewport()
     visit.look("phone-welcome")
     turn = visit.answered(visit.question("weeks"))
     visit.no_sideways()
@@ -190,10 +195,10 @@ def wide(visit: Visit) -> None:
 
 def tab_to(page: Page, selector: str, *, back: bool = False) -> None:
     """Press Tab until what `selector` names has the focus; each stop on the way shows that it has it."""
-    for _ in range(150):
+    for _ in range(MOST_STOPS):
         page.keyboard.press("Shift+Tab" if back else "Tab")
         here = page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
-        assert page.evaluate(_FOCUS), f"the focus is not seen on {here}"
+        must(page.evaluate(_FOCUS), f"the focus is not seen on {here}")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"{selector} cannot be reached with Tab")

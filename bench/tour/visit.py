@@ -40,6 +40,16 @@ _QUESTIONS = {
 }
 
 
+def must(held: bool, otherwise: str) -> None:
+    """Fail the item with the words `otherwise` unless `held`.
+
+    Raises:
+        AssertionError: it did not hold.
+    """
+    if not held:
+        raise AssertionError(otherwise)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One violation that axe found in one picture."""
@@ -70,7 +80,9 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, browser: Browser, *, language: Literal["en", "es"], theme: Literal["light", "dark"], **rest: Any) -> Visit:
+    def begin(
+        cls, browser: Browser, *, language: Literal["en", "es"], theme: Literal["light", "dark"], **rest: Any
+    ) -> Visit:
         """Return a visit at the door, nobody signed in."""
         width, height = DESK
         context = browser.new_context(viewport={"width": width, "height": height}, locale="en-US", color_scheme=theme)
@@ -169,7 +181,7 @@ class Visit:
         kept = json.loads(self.page.evaluate("sessionStorage.getItem('switchyard.session')"))
         headers = {"Authorization": f"Bearer {kept['access']}"}
         answer = self.context.request.post(f"{self.url}{path}", data=body, headers=headers)
-        assert answer.ok, f"{path}: {answer.status} {answer.text()[:200]}"
+        must(answer.ok, f"{path}: {answer.status} {answer.text()[:200]}")
         return dict(answer.json())
 
     def conversation(self) -> str:
@@ -180,4 +192,4 @@ class Visit:
     def no_sideways(self) -> None:
         """Fail when the page or the thread scrolls sideways."""
         for place in ("document.scrollingElement", "document.querySelector('.thread')"):
-            assert self.page.evaluate(f"{place}.scrollWidth <= {place}.clientWidth"), f"{place} scrolls sideways"
+            must(self.page.evaluate(f"{place}.scrollWidth <= {place}.clientWidth"), f"{place} scrolls sideways")

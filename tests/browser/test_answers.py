@@ -150,7 +150,8 @@ def test_a_new_conversation_takes_the_focus_at_once(page: Page) -> None:
         """async () => {
           document.activeElement.blur();
           document.querySelector(".sidebar__new").click();
-          await new Promise((next) => { const { port1, port2 } = new MessageChannel(); port1.onmessage = next; port2.postMessage(0); });
+          const { port1, port2 } = new MessageChannel();
+          await new Promise((next) => { port1.onmessage = next; port2.postMessage(0); });
           return document.activeElement.id;
         }"""
     )

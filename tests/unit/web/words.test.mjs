@@ -5,7 +5,7 @@ import { chartData, pointNames } from "../../../channels_app/web/static/web/js/c
 import { placeIn } from "../../../channels_app/web/static/web/js/passages.js";
 import { sqlLines } from "../../../channels_app/web/static/web/js/sql_text.js";
 import { readTable } from "../../../channels_app/web/static/web/js/table_format.js";
-import { plain } from "../../../channels_app/web/static/web/js/text.js";
+import { closed, plain } from "../../../channels_app/web/static/web/js/text.js";
 
 test("a statement is laid out a line a clause, and nothing in quotes or brackets is torn", () => {
   const sql = `SELECT "a" FROM "t" LEFT JOIN "u" ON "u"."id" = "t"."id" WHERE "n" = 'IT''S FROM' AND "d" BETWEEN 1 AND 2`
@@ -39,4 +39,11 @@ test("points are named by their words, in the order in which they are drawn", ()
 
   assert.deepEqual(chartData(table, spec), [[7, 30, 90], [2, 0, 4]]);
   assert.deepEqual(pointNames(table, spec), ["Triana", "Navigli · takeaway", "Centro · dine-in"]);
+});
+
+test("an answer that is cut anywhere shows no bare marks", () => {
+  assert.equal(closed("**Done**\n\nWith **1.682"), "**Done**\n\nWith **1.682**");
+  assert.equal(closed("With **"), "With ");
+  assert.equal(closed("With **1** and"), "With **1** and");
+  assert.equal(closed("```\na ** b"), "```\na ** b");
 });

@@ -23,10 +23,13 @@ function spoken(turn) {
   return running?.stage ? t("said.stage", { stage: t(`stage.${running.stage}`) }) : t("said.waiting");
 }
 
-function useStickToEnd(ref, signature, id) {
+function useStickToEnd(ref, signature, id, filled) {
   const [away, setAway] = useState(false);
   const stuck = useRef(true);
-  const toEnd = () => ref.current?.scrollTo({ top: ref.current.scrollHeight });
+  const follows = useRef(filled);
+  follows.current = filled;
+  // The empty page is read from its top, however small the screen.
+  const toEnd = () => follows.current && ref.current?.scrollTo({ top: ref.current.scrollHeight });
   useEffect(() => {
     const element = ref.current;
     const watch = () => {
@@ -55,8 +58,9 @@ function useStickToEnd(ref, signature, id) {
 /** Show `conversation`, or the welcome when there is none; it follows the newest words until scrolled away. */
 export function Thread({ controller, conversation, citation, sought, online, loading, onAsk }) {
   const place = useRef(null);
-  const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id);
   const [asked, pending] = conversation ? exchanges(conversation) : [[], []];
+  const empty = asked.length === 0 && pending.length === 0;
+  const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id, !empty);
   const live = liveTurns(conversation);
   const latest = conversation?.turns[conversation.order.at(-1)];
   const there = Boolean(sought && conversation?.turns[sought]);
@@ -71,7 +75,6 @@ export function Thread({ controller, conversation, citation, sought, online, loa
     }, SETTLED_MS);
     return () => clearTimeout(timer);
   }, [there, sought]);
-  const empty = asked.length === 0 && pending.length === 0;
   return html`<div class="thread" ref=${place} tabindex="-1">
     <div class="thread__column">
       ${empty && !loading && html`<${Welcome} controller=${controller} onAsk=${onAsk} />`}

@@ -14,7 +14,17 @@ import { EditQuestion, TurnActions } from "./turn_actions.js";
 
 // Below this the route was a guess, and the person may know better.
 const UNSURE = 0.6;
+// A question of more letters than this is folded: its answer should be in sight.
+const LONG = 900;
 const OTHER_ROUTES = ["sql", "rag"];
+
+function Question({ text }) {
+  const [whole, setWhole] = useState(false);
+  const long = text.length > LONG;
+  return html`<h2 class="question" data-cut=${long && !whole}><span class="visually-hidden">${t("turn.question")}</span>${text}</h2>
+    ${long && html`<button type="button" class="link question__more" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>
+      ${t(whole ? "turn.question_less" : "turn.question_more")}</button>`}`;
+}
 
 function RouteBadge({ turn }) {
   if (!turn.route) return null;
@@ -69,7 +79,7 @@ export function Turn({ controller, conversation, turn, citation, waiting, onAsk 
   const again = (text) => controller.regenerate(conversation, turn, text);
   return html`<article class="turn" data-turn=${turn.id} data-state=${turn.state}>
     ${editing ? html`<${EditQuestion} text=${turn.text} onSend=${again} onDone=${() => setEditing(false)} />`
-      : html`<h2 class="question"><span class="visually-hidden">${t("turn.question")}</span>${turn.text}</h2>`}
+      : html`<${Question} text=${turn.text} />`}
     <div class="reply" aria-busy=${!ended}>
       <div class="reply__head">
         <${Line} turn=${turn} />
