@@ -80,6 +80,7 @@ def waiting(visit: Visit) -> None:
         visit.post(f"/api/conversations/{conversation}/turns", {"text": visit.question("bars"), "route": "sql"})
     visit.ask(visit.question("bars"))
     visit.ask(visit.question("rules"))
+    expect(page.locator(".topbar__title")).to_have_text(visit.question("bars"))
     summary = page.locator(".why-waiting summary").last
     summary.click()
     expect(page.locator(".why-waiting p").last).to_have_text(visit.t("why.kept"))

@@ -223,6 +223,10 @@ export class Controller {
   /** Give a conversation another title. */
   async rename(id, title) {
     await this.api.renameConversation(id, title);
+    this.#entitle(id, title);
+  }
+
+  #entitle(id, title) {
     this.store.update((state) => ({ ...state, list: state.list.map((item) => (item.id === id ? { ...item, title } : item)) }));
   }
 
@@ -240,7 +244,10 @@ export class Controller {
     const item = this.store.get().list?.find((other) => other.id === id);
     if (!item || item.title) return;
     const line = text.trim().split("\n")[0];
-    this.rename(id, line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line).catch(() => undefined);
+    const words = line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line;
+    // At once: a second question, sent before the server has answered, must not give its own.
+    this.#entitle(id, words);
+    this.rename(id, words).catch(() => undefined);
   }
 
   #connectionChanged(connection) {

@@ -26,6 +26,11 @@ function labels(names, width) {
   return names.map((name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name));
 }
 
+/** Return where the cross-hair stands: at the point that is read out, not between two. */
+function onPoint(plot, left, top) {
+  return [left < 0 ? left : plot.valToPos(plot.data[0][plot.posToIdx(left)], "x"), top];
+}
+
 function options(Plot, table, spec, width, tone) {
   const names = table.rows.map((row) => String(row[spec.x] ?? ""));
   const grid = { stroke: tone("--rule"), width: 1 };
@@ -50,7 +55,7 @@ function options(Plot, table, spec, width, tone) {
   return {
     width, height: HEIGHT_PX, tzDate: (seconds) => Plot.tzDate(new Date(seconds * 1000), "UTC"),
     // A cross-hair reads a course; a bar and a point are their own mark.
-    legend: { live: true }, cursor: { y: false, x: spec.kind === "line", drag: { x: false, y: false },
+    legend: { live: true }, cursor: { ...(spec.kind === "line" && { move: onPoint }), y: false, x: spec.kind === "line", drag: { x: false, y: false },
       points: spec.kind === "bar" ? { show: false } : { size: spec.kind === "scatter" ? 14 : 9 } },
     hooks: { setLegend: [(plot) => { plot.root.dataset.pointed = plot.legend.idxs?.some((at) => at != null) ?? false; }] },
     scales: { x: { line: { time: true }, bar: { time: false, range: [-0.6, names.length - 0.4] },
