@@ -53,6 +53,14 @@ def test_a_question_that_waits_behind_others_can_be_stopped(page: Page) -> None:
     expect(page.locator(".turn[data-state=cancelled]")).to_have_count(1, timeout=PATIENCE_MS)
 
 
+def test_a_conversation_is_called_by_the_first_of_two_questions(page: Page) -> None:
+    ask(page, FIGURES)
+    ask(page, RULES)
+
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".topbar__title")).to_have_text(FIGURES)
+
+
 def test_a_cut_socket_comes_back_and_the_answer_is_whole(page: Page) -> None:
     ask(page, RULES)
     expect(page.locator(".station[data-state=running]").first).to_be_visible()
