@@ -109,7 +109,7 @@ def empty(visit: Visit) -> None:
 
 @item("long")
 def long(visit: Visit) -> None:
-    """A word of 190 letters as question and title, a table wider than the page, a question at and over the limit."""
+    """A word of 189 letters as question and title, a table wider than the page, a question at and over the limit."""
     page = visit.page
     visit.answered(f"{visit.question('rules')} {LONG_WORD}")
     visit.no_sideways()

@@ -38,7 +38,7 @@ export class Controller {
 
   #blank() {
     return { user: this.session?.username ?? null, notice: null, connection: { phase: "idle" }, list: null, selected: null,
-      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null, language: language() };
+      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null, made: null, language: language() };
   }
 
   #set(change) {
@@ -138,6 +138,7 @@ export class Controller {
 
   /** Show a conversation, or with null the empty page that starts a new one. */
   select(id) {
+    this.#set({ made: null });
     this.#go({ conversation: id, artifact: null });
   }
 
@@ -196,7 +197,7 @@ export class Controller {
     try {
       const created = await this.api.createConversation();
       const fresh = { ...store.newConversation(created.id, created.title ?? ""), sync: "live" };
-      this.store.update((state) => ({ ...state, conversations: { ...state.conversations, [created.id]: fresh },
+      this.store.update((state) => ({ ...state, made: created.id, conversations: { ...state.conversations, [created.id]: fresh },
         list: [created, ...(state.list ?? []).filter((item) => item.id !== created.id)] }));
       this.#go({ conversation: created.id }, true);
       return created.id;
