@@ -42,7 +42,8 @@ async def page(request: HttpRequest) -> HttpResponse:
             "modules": _MODULES,
             "strings": strings(language),
             "catalogue": {name: strings(name) for name in LANGUAGES},
-            "development": settings.DEBUG,
+            # Where these users were made, whoever tries the product is told their names; production refuses them.
+            "development": settings.SWITCHYARD.development_users,
         },
     )
     # Set here and not by django-csp's decorator, which cannot wrap an async view;

@@ -56,9 +56,12 @@ def quote_passages(question: str, passages: Sequence[Passage], *, language: Lang
     for quote in quotes:
         documents.setdefault(top[quote.passage].document, []).append(quote)
     lines = [_lead(question, top, quotes, language)]
+    opening, closing = "«»" if language == "es" else "“”"
     for found in documents.values():
         heading = say("document_says", language, facts={"title": label(top[found[0].passage].title)})
-        points = [f"- {_section(quote, top)}“{_shown(quote.text)}” [{quote.passage + 1}]" for quote in found]
+        points = [
+            f"- {_section(quote, top)}{opening}{_shown(quote.text)}{closing} [{quote.passage + 1}]" for quote in found
+        ]
         lines.append("\n".join((heading, "", *points)))
     written = guess_language(" ".join(f"{top[quote.passage].heading} {quote.text}" for quote in quotes))
     if written != language:

@@ -74,6 +74,14 @@ def test_no_view_scrolls_sideways_on_a_phone(visit: Visit) -> None:
         assert page.evaluate(f"{place}.scrollWidth <= {place}.clientWidth"), place
 
 
+def test_the_empty_page_is_read_from_its_top_on_a_phone(visit: Visit) -> None:
+    page = visit(width=390, height=700)
+
+    expect(page.locator(".welcome__more")).to_be_attached()
+
+    expect(page.locator(".welcome h2")).to_be_in_viewport()
+
+
 def test_a_question_is_asked_read_and_rated_by_keys_alone(page: Page) -> None:
     expect(page.locator("#question")).to_be_focused()
     page.keyboard.type(WEEKS)

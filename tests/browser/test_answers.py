@@ -173,6 +173,7 @@ def test_a_document_becomes_answerable_in_front_of_ones_eyes(page: Page, tmp_pat
 
     expect(page.locator(".prose").last).to_contain_text("7 minutes")
     row.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.kit import FIGURES, MARKS, PATIENCE_MS, RULES, ask, expect_ending
 
@@ -51,6 +51,26 @@ def test_a_question_that_waits_behind_others_can_be_stopped(page: Page) -> None:
     page.get_by_role("button", name="Stop").and_(page.locator(".stop")).last.click()
 
     expect(page.locator(".turn[data-state=cancelled]")).to_have_count(1, timeout=PATIENCE_MS)
+
+
+def test_a_conversation_is_called_by_the_first_of_two_questions(page: Page) -> None:
+    ask(page, FIGURES)
+    ask(page, RULES)
+
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.locator(".topbar__title")).to_have_text(FIGURES)
+
+
+def test_words_typed_while_the_conversation_is_made_stay(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/api/conversations", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks what it is given
+
+    ask(page, FIGURES)
+    page.locator("#question").fill("And the tips?")
+    held[0].continue_()
+
+    expect_ending(page, "completed")
+    expect(page.locator("#question")).to_have_value("And the tips?")
 
 
 def test_a_cut_socket_comes_back_and_the_answer_is_whole(page: Page) -> None:

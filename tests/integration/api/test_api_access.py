@@ -248,7 +248,7 @@ def test_a_problem_speaks_the_callers_language_and_carries_the_callers_id(
 def test_a_browsers_language_counts_until_the_caller_is_known(anybody: httpx.Client) -> None:
     refused = anybody.get("/api/conversations", headers={"Accept-Language": "es-MX,es;q=0.9"})
 
-    assert refused.json()["detail"] == "Vuelva a iniciar sesión."
+    assert refused.json()["detail"] == "Vuelve a iniciar sesión."
 
 
 def test_an_id_that_could_break_a_log_line_is_replaced(anybody: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.test import AsyncClient, override_settings
 from django.urls import reverse
 
@@ -40,11 +41,16 @@ async def test_the_page_comes_in_the_language_of_the_browser(client: AsyncClient
     assert "Accept-Language" in response["Vary"]
 
 
-@override_settings(DEBUG=False)
-async def test_outside_development_no_credentials_are_suggested(client: AsyncClient) -> None:
-    response = await client.get(reverse("web:page"))
+@pytest.mark.parametrize(("made", "told"), [(True, "true"), (False, "false")])
+async def test_the_example_s_users_are_suggested_only_where_they_were_made(
+    client: AsyncClient, made: bool, told: str
+) -> None:
+    environment = settings.SWITCHYARD.model_copy(update={"development_users": made})
 
-    assert 'data-development="false"' in response.content.decode()
+    with override_settings(SWITCHYARD=environment):
+        response = await client.get(reverse("web:page"))
+
+    assert f'data-development="{told}"' in response.content.decode()
 
 
 async def test_the_page_is_only_read(client: AsyncClient) -> None:

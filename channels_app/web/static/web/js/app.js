@@ -83,7 +83,7 @@ function Shell({ controller, state, onLanguage }) {
       ${state.problem && html`<p class="note note--bad topbar__problem" role="alert">${problemText(state.problem)}</p>`}
       <${Thread} controller=${controller} conversation=${conversation} citation=${state.citation} sought=${state.sought} onAsk=${ask}
         online=${state.connection.phase === "open"} loading=${conversation?.sync === "stale" && !state.problem} />
-      <${Composer} conversation=${state.selected} active=${Boolean(active)} onAsk=${ask}
+      <${Composer} conversation=${state.selected} made=${state.made} active=${Boolean(active)} onAsk=${ask}
         onStop=${() => active && controller.stop(state.selected, active.id)} />
     </main>
     ${state.citation ? html`<${SourcePanel} controller=${controller} state=${state} />`

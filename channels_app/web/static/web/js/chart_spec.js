@@ -32,13 +32,24 @@ function isTemporal(table, index) {
   return table.rows.every((row) => /^\d{4}-\d{2}-\d{2}/.test(String(row[index] ?? "")));
 }
 
-/** Return the numbers to draw, one list a column: x first, in ascending order of x for a line. */
-export function chartData(table, spec) {
+const figure = (value) => (value === null || value === undefined || Number.isNaN(Number(value)) ? null : Number(value));
+
+function drawn(table, spec) {
   const rows = table.rows.filter((row) => row[spec.x] !== null && row[spec.x] !== undefined);
-  const figure = (value) => (value === null || value === undefined || Number.isNaN(Number(value)) ? null : Number(value));
-  if (spec.kind === "bar") return [rows.map((_, at) => at), ...spec.series.map((index) => rows.map((row) => figure(row[index])))];
-  const at = (row) => (spec.kind === "line" ? Date.parse(row[spec.x]) / 1000 : figure(row[spec.x]));
-  const points = rows.map((row) => [at(row), ...spec.series.map((index) => figure(row[index]))])
-    .filter(([x]) => x !== null && !Number.isNaN(x)).sort((one, other) => one[0] - other[0]);
-  return Array.from({ length: spec.series.length + 1 }, (_, index) => points.map((point) => point[index]));
+  if (spec.kind === "bar") return rows.map((row, at) => ({ row, x: at }));
+  const x = (row) => (spec.kind === "line" ? Date.parse(row[spec.x]) / 1000 : figure(row[spec.x]));
+  return rows.map((row) => ({ row, x: x(row) })).filter((point) => point.x !== null && !Number.isNaN(point.x))
+    .sort((one, other) => one.x - other.x);
+}
+
+/** Return the numbers to draw, one list a column: x first, in ascending order of x but for bars. */
+export function chartData(table, spec) {
+  const points = drawn(table, spec);
+  return [points.map((point) => point.x), ...spec.series.map((index) => points.map((point) => figure(point.row[index])))];
+}
+
+/** Return what each point of `chartData` is called: its words, without the figures. */
+export function pointNames(table, spec) {
+  const words = table.columns.map((_, index) => index).filter((index) => !table.columns[index].numeric);
+  return drawn(table, spec).map(({ row }) => words.map((index) => row[index]).filter((word) => word != null).join(" · "));
 }

@@ -38,7 +38,7 @@ export class Controller {
 
   #blank() {
     return { user: this.session?.username ?? null, notice: null, connection: { phase: "idle" }, list: null, selected: null,
-      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null, language: language() };
+      conversations: {}, citation: null, documents: null, documentsOpen: false, abilitiesOpen: false, sought: null, problem: null, made: null, language: language() };
   }
 
   #set(change) {
@@ -138,6 +138,7 @@ export class Controller {
 
   /** Show a conversation, or with null the empty page that starts a new one. */
   select(id) {
+    this.#set({ made: null });
     this.#go({ conversation: id, artifact: null });
   }
 
@@ -196,7 +197,7 @@ export class Controller {
     try {
       const created = await this.api.createConversation();
       const fresh = { ...store.newConversation(created.id, created.title ?? ""), sync: "live" };
-      this.store.update((state) => ({ ...state, conversations: { ...state.conversations, [created.id]: fresh },
+      this.store.update((state) => ({ ...state, made: created.id, conversations: { ...state.conversations, [created.id]: fresh },
         list: [created, ...(state.list ?? []).filter((item) => item.id !== created.id)] }));
       this.#go({ conversation: created.id }, true);
       return created.id;
@@ -223,6 +224,10 @@ export class Controller {
   /** Give a conversation another title. */
   async rename(id, title) {
     await this.api.renameConversation(id, title);
+    this.#entitle(id, title);
+  }
+
+  #entitle(id, title) {
     this.store.update((state) => ({ ...state, list: state.list.map((item) => (item.id === id ? { ...item, title } : item)) }));
   }
 
@@ -240,7 +245,10 @@ export class Controller {
     const item = this.store.get().list?.find((other) => other.id === id);
     if (!item || item.title) return;
     const line = text.trim().split("\n")[0];
-    this.rename(id, line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line).catch(() => undefined);
+    const words = line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line;
+    // At once: a second question, sent before the server has answered, must not give its own.
+    this.#entitle(id, words);
+    this.rename(id, words).catch(() => undefined);
   }
 
   #connectionChanged(connection) {

@@ -63,7 +63,8 @@ function format(kind, Format, options) {
 
 /** Return a number as this language writes it. */
 export function number(value, options = { maximumFractionDigits: 2 }) {
-  return format("number", Intl.NumberFormat, options).format(value);
+  // Spanish would leave four digits ungrouped: a column and the sentence above it must write a figure alike.
+  return format("number", Intl.NumberFormat, { useGrouping: "always", ...options }).format(value);
 }
 
 /** Return a share of 1 as a percentage without decimals. */

@@ -22,3 +22,10 @@ export function citedSpan(passage, citation) {
 export function readPassages(source) {
   return Array.isArray(source) ? source : source?.passages ?? [];
 }
+
+/** Return where in its document a passage stands, without the document's title that its heading begins with; "" at the top. */
+export function placeIn(title, heading) {
+  if (!heading || heading === title) return "";
+  const before = `${title} › `;
+  return heading.startsWith(before) ? heading.slice(before.length) : heading;
+}

@@ -8,3 +8,8 @@ export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 
 /** Tagged template that returns a tree of elements. */
 export const html = htm.bind(h);
+
+/** As `onToggle` of a `details`: bring the whole of what was unfolded into view. */
+export function intoView(event) {
+  if (event.currentTarget.open) event.currentTarget.scrollIntoView({ block: "nearest" });
+}

@@ -1,12 +1,13 @@
 /** "What can I ask?": the figures, what splits them, the documents; each a step from the question. */
 
-import { t } from "../i18n.js";
+import { language, t } from "../i18n.js";
 import { html } from "../ui.js";
 import { Panel } from "./panel.js";
 import { useAbilities } from "./welcome.js";
 
 function Words({ words }) {
-  return html`<ul class="words">${words.map((word) => html`<li key=${word} class="chip">${word}</li>`)}</ul>`;
+  const sorted = [...words].sort(new Intl.Collator(language()).compare);
+  return html`<ul class="words">${sorted.map((word) => html`<li key=${word} class="chip">${word}</li>`)}</ul>`;
 }
 
 /** Show what can be asked; a question that is chosen is asked at once. */
@@ -21,7 +22,7 @@ export function AbilitiesPanel({ controller, onAsk }) {
   return html`<${Panel} title=${t("abilities.title")} onClose=${close}>
     ${!abilities && html`<p role="status">${t("thread.loading")}</p>`}
     ${nothing && html`<p class="panel__lead">${t("abilities.nothing")}</p>`}
-    ${abilities && html`<section class="ability"><h3>${t("abilities.examples")}</h3>
+    ${abilities?.questions.length > 0 && html`<section class="ability"><h3>${t("abilities.examples")}</h3>
       <ul class="ability__questions">${abilities.questions.map(({ text }) => html`<li key=${text}>
         <button type="button" class="link" onClick=${() => ask(text)}>${text}</button></li>`)}</ul></section>`}
     ${abilities?.measures.length > 0 && html`<section class="ability"><h3>${t("abilities.measures")}</h3>

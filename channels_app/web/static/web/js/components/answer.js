@@ -2,6 +2,8 @@
 
 import { t } from "../i18n.js";
 import { blocks, renderBlock } from "../markdown.js";
+import { placeIn } from "../passages.js";
+import { closed } from "../text.js";
 import { html, useLayoutEffect, useMemo, useRef } from "../ui.js";
 
 function markElement(n, citation, onOpen) {
@@ -28,7 +30,7 @@ function Block({ raw, token, citations, ended, onOpen }) {
 
 /** Show `text` as it stands; `streaming` puts a caret at its end. */
 export function Answer({ text, citations, streaming, ended, onOpen }) {
-  const parts = useMemo(() => blocks(text), [text]);
+  const parts = useMemo(() => blocks(closed(text)), [text]);
   return html`<div class="prose" data-streaming=${streaming}>
     ${parts.map((part) => html`<${Block} key=${part.key} raw=${part.raw} token=${part.token} citations=${citations}
       ended=${ended} onOpen=${onOpen} />`)}
@@ -40,11 +42,11 @@ export function Footnotes({ citations, current, onOpen }) {
   if (citations.length === 0) return null;
   return html`<section class="footnotes" aria-label=${t("citation.label")}>
     <h3>${t("citation.label")}</h3>
-    <ol>${citations.map((citation) => html`<li key=${citation.n}>
+    <ol>${citations.map((citation) => ({ ...citation, place: placeIn(citation.title, citation.heading) })).sort((one, other) => one.n - other.n).map((citation) => html`<li key=${citation.n}>
       <button type="button" class="footnote" aria-pressed=${current === citation.n} onClick=${() => onOpen(citation)}>
         <span class="footnote__n" aria-hidden="true">${citation.n}</span>
         <span class="footnote__text"><span class="footnote__title">${citation.title ?? citation.document}</span>
-          ${citation.heading && html`<span class="footnote__heading">${citation.heading}</span>`}</span>
+          ${citation.place && html`<span class="footnote__heading">${citation.place}</span>`}</span>
       </button></li>`)}</ol>
   </section>`;
 }

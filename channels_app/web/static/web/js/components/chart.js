@@ -1,6 +1,6 @@
 /** A chart of a result table; uPlot is fetched when the first one is shown. */
 
-import { chartData } from "../chart_spec.js";
+import { chartData, pointNames } from "../chart_spec.js";
 import { date, language, number, t } from "../i18n.js";
 import { heading } from "../table_format.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
@@ -9,6 +9,7 @@ const HEIGHT_PX = 260;
 const TONES = ["--stage-sql", "--stage-rag", "--stage-llm", "--stage-classify"];
 const LETTER_PX = 7.5;
 const FEWEST_LETTERS = 5;
+const AXIS_PX = { gap: 18, letter: 7, least: 34 };
 const SMALL = { notation: "compact", maximumFractionDigits: 1 };
 
 function loadStyle() {
@@ -25,13 +26,21 @@ function labels(names, width) {
   return names.map((name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name));
 }
 
+/** Return where the cross-hair stands: at the point that is read out, not between two. */
+function onPoint(plot, left, top) {
+  return [left < 0 ? left : plot.valToPos(plot.data[0][plot.posToIdx(left)], "x"), top];
+}
+
 function options(Plot, table, spec, width, tone) {
   const names = table.rows.map((row) => String(row[spec.x] ?? ""));
   const grid = { stroke: tone("--rule"), width: 1 };
   const axis = { stroke: tone("--ink-soft"), grid, ticks: grid, font: `12px ${getComputedStyle(document.body).fontFamily}` };
   const moment = (seconds) => date(new Date(seconds * 1000));
   const short = new Intl.DateTimeFormat(language(), { month: "short", day: "numeric", timeZone: "UTC" });
-  const written = { line: (_, at) => (at === null ? "–" : moment(at)), bar: (_, at) => names[at] ?? "–", scatter: (_, at) => (at === null ? "–" : number(at)) };
+  const called = spec.kind === "scatter" ? pointNames(table, spec) : [];
+  const ofPoint = (at, index) => (called[index] ? `${number(at)} (${called[index]})` : number(at));
+  const written = { line: (_, at) => (at === null ? "–" : moment(at)), bar: (_, at) => names[at] ?? "–", scatter: (_, at, __, index) => (at === null ? "–" : ofPoint(at, index)) };
+  const wide = (_, values) => Math.max(AXIS_PX.least, AXIS_PX.gap + AXIS_PX.letter * Math.max(...(values ?? [""]).map((text) => text.length)));
   const figures = (_, at) => (at === null || at === undefined ? "–" : number(at));
   const shape = {
     line: (colour) => ({ stroke: colour, width: 2, points: { show: table.rows.length <= 32, size: 6 } }),
@@ -45,11 +54,16 @@ function options(Plot, table, spec, width, tone) {
   }[spec.kind];
   return {
     width, height: HEIGHT_PX, tzDate: (seconds) => Plot.tzDate(new Date(seconds * 1000), "UTC"),
-    legend: { live: true }, cursor: { y: false, drag: { x: false, y: false } },
-    scales: { x: spec.kind === "bar" ? { time: false, range: [-0.6, names.length - 0.4] } : { time: spec.kind === "line" },
+    // A cross-hair reads a course; a bar and a point are their own mark.
+    legend: { live: true }, cursor: { ...(spec.kind === "line" && { move: onPoint }), y: false, x: spec.kind === "line", drag: { x: false, y: false },
+      points: spec.kind === "bar" ? { show: false } : { size: spec.kind === "scatter" ? 14 : 9 } },
+    hooks: { setLegend: [(plot) => { plot.root.dataset.pointed = plot.legend.idxs?.some((at) => at != null) ?? false; }] },
+    scales: { x: { line: { time: true }, bar: { time: false, range: [-0.6, names.length - 0.4] },
+      // Room at both ends: a point on the edge would be cut in half.
+      scatter: { time: false, range: (_, low, high) => [low - (high - low) * 0.04, high + (high - low) * 0.04] } }[spec.kind],
       // A bar that does not begin at nothing lies about the proportions.
       y: { range: (_, low, high) => (spec.kind === "bar" ? [Math.min(0, low), high * 1.06 || 1] : Plot.rangeNum(low, high, 0.1, true)) } },
-    axes: [below, { ...axis, size: 64, values: (_, splits) => splits.map((at) => number(at, SMALL)) }],
+    axes: [below, { ...axis, size: wide, values: (_, splits) => splits.map((at) => number(at, SMALL)) }],
     series: [{ label: heading(table.columns[spec.x]), value: written[spec.kind] },
       ...spec.series.map((index, at) => ({ label: heading(table.columns[index]), value: figures, ...shape(tone(TONES[at])) }))],
   };

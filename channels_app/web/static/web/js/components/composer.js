@@ -10,14 +10,21 @@ const MOST_CODE_POINTS = 8000;
 const drafts = new Map();
 
 /** Show the box; a draft is kept for each conversation while the page lives. */
-export function Composer({ conversation, active, onAsk, onStop }) {
+export function Composer({ conversation, made, active, onAsk, onStop }) {
   const box = useRef(null);
   const [text, setText] = useState("");
   const [error, setError] = useState(null);
   const key = conversation ?? "";
+  const before = useRef(key);
 
   // Before the next paint: an effect after it would come on top of what a quick person typed meanwhile, here or elsewhere.
   useLayoutEffect(() => {
+    // The first question makes its conversation: what was typed meanwhile goes along.
+    if (before.current === "" && key === made && drafts.has("")) {
+      drafts.set(key, drafts.get(""));
+      drafts.delete("");
+    }
+    before.current = key;
     setText(drafts.get(key) ?? "");
     setError(null);
     // On a phone, focus would raise the keyboard over what the person came to read.

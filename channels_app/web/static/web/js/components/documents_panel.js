@@ -2,6 +2,7 @@
 
 import { date, t } from "../i18n.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
+import { DeleteDialog } from "./delete_dialog.js";
 import { Icon } from "./icons.js";
 import { Panel } from "./panel.js";
 import { problemText } from "./problem.js";
@@ -11,6 +12,7 @@ const POLL_MS = 2000;
 const ACCEPTED = ".md,.markdown,.txt,.pdf,.docx,.html,.htm";
 
 function DocumentRow({ item, onDelete, onAsk }) {
+  const [sure, setSure] = useState(true);
   return html`<li class="document">
     <span class="document__title">${item.title}</span>
     <span class="document__state" data-state=${item.state}>${t(`documents.state.${item.state}`)}</span>
@@ -19,8 +21,10 @@ function DocumentRow({ item, onDelete, onAsk }) {
     ${item.error && html`<span class="document__error">${typeof item.error === "string" ? item.error : problemText(item.error)}</span>`}
     ${item.state === "indexed" && html`<button type="button" class="link document__ask"
       onClick=${() => onAsk(t("documents.question", { title: item.title }), { route: "rag" })}>${t("documents.ask")}</button>`}
-    <button type="button" class="icon-button" onClick=${onDelete} aria-label=${t("documents.delete_named", { title: item.title })}
+    <button type="button" class="icon-button" onClick=${() => setSure(false)} aria-label=${t("documents.delete_named", { title: item.title })}
       title=${t("documents.delete")}><${Icon} name="bin" /></button>
+    ${!sure && html`<${DeleteDialog} title=${t("documents.delete_title")} text=${t("documents.delete_text", { title: item.title })}
+      onDelete=${onDelete} onDone=${() => setSure(true)} />`}
   </li>`;
 }
 

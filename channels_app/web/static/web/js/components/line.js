@@ -2,7 +2,7 @@
 
 import { duration, has, t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, intoView, useEffect, useState } from "../ui.js";
 
 // A shorter wait is in the table below the answer; here it would only be noise.
 const NOTICED_MS = 50;
@@ -45,7 +45,7 @@ function Why({ queued }) {
   const reason = has(`why.${queued.queue}`) ? t(`why.${queued.queue}`) : t("why.other");
   const ahead = queued.position == null ? "" : queued.position <= 1 ? t("why.next") : t("why.ahead", { n: queued.position - 1 });
   const pace = queued.expectedWaitMs == null ? t("why.no_pace") : t("why.pace", { time: duration(queued.expectedWaitMs) });
-  return html`<details class="why-waiting"><summary>${t("why.title")}</summary>
+  return html`<details class="why-waiting" onToggle=${intoView}><summary>${t("why.title")}</summary>
     <p>${[reason, ahead, pace].filter(Boolean).join(" ")}</p><p>${t("why.kept")}</p></details>`;
 }
 

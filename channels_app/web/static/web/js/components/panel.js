@@ -10,7 +10,11 @@ export function Panel({ title, onClose, children }) {
   useLayoutEffect(() => {
     const before = document.activeElement;
     heading.current.focus();
-    return () => before?.isConnected && before.focus();
+    return () => {
+      if (before?.isConnected) before.focus();
+      // On a phone it lies in the menu, which has gone again: then to the button that brings it back.
+      if (document.activeElement !== before) document.querySelector(".topbar__menu")?.focus();
+    };
   }, []);
   return html`<aside class="panel" aria-labelledby="panel-title" onKeyDown=${(event) => event.key === "Escape" && onClose()}>
     <header class="panel__head">

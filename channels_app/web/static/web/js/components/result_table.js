@@ -2,6 +2,7 @@
 
 import { chartSpec } from "../chart_spec.js";
 import { number, t } from "../i18n.js";
+import { sqlLines } from "../sql_text.js";
 import { bars, cellText, decimals, heading, readTable } from "../table_format.js";
 import { arrange, nextSort, PAGE } from "../table_view.js";
 import { html, useEffect, useMemo, useState } from "../ui.js";
@@ -58,7 +59,7 @@ function SqlText({ sql }) {
     setCopied(true);
     setTimeout(() => setCopied(false), 2000);
   };
-  return html`<div class="sql"><pre><code>${sql}</code></pre>
+  return html`<div class="sql"><pre><code>${sqlLines(sql)}</code></pre>
     ${navigator.clipboard && html`<button type="button" class="icon-button" onClick=${copy} aria-label=${t("sql.copy")} title=${t("sql.copy")}>
       <${Icon} name=${copied ? "check" : "copy"} /></button>`}
     <span class="visually-hidden" role="status">${copied ? t("sql.copied") : ""}</span></div>`;
@@ -148,9 +149,9 @@ export function ResultTable({ controller, artifact, sql: knownSql }) {
     <figcaption class="result__foot">
       <span>${view.filter ? t("table.some_rows", { shown: number(order.length), n: total }) : t("table.rows", { n: total })}</span>
       ${pages > 1 && html`<${Pages} page=${page} count=${pages} onPage=${(next) => look({ page: next })} />`}
-      ${spec && html`<button type="button" class="link" aria-pressed=${charted} onClick=${showChart}>${t(charted ? "chart.hide" : "chart.show")}</button>`}
+      <span class="result__ways">${spec && html`<button type="button" class="link" aria-pressed=${charted} onClick=${showChart}>${t(charted ? "chart.hide" : "chart.show")}</button>`}
       <button type="button" class="link" onClick=${attempt(() => download(controller, artifact))}>${t("table.csv")}</button>
-      <button type="button" class="link" aria-expanded=${sqlShown} onClick=${showSql}>${sqlShown ? t("sql.hide") : t("sql.show")}</button>
+      <button type="button" class="link" aria-expanded=${sqlShown} onClick=${showSql}>${sqlShown ? t("sql.hide") : t("sql.show")}</button></span>
     </figcaption>
     ${sqlShown && (sql ? html`<${SqlText} sql=${sql} />` : html`<p class="note">${t("sql.none")}</p>`)}
   </figure>`;

@@ -1,6 +1,7 @@
 /** Find a conversation by its title at once, and by the words in its questions and answers a moment later. */
 
 import { t } from "../i18n.js";
+import { plain } from "../text.js";
 import { html, useEffect, useState } from "../ui.js";
 import { Icon } from "./icons.js";
 import { problemText } from "./problem.js";
@@ -43,6 +44,6 @@ export function Found({ found, onSelect }) {
   return html`<p class="visually-hidden" role="status">${t("search.found", { n: found.items.length })}</p>
     <ul class="found">${found.items.map((item) => html`<li key=${item.turn}>
       <button type="button" class="found__item" onClick=${() => onSelect(item.conversation, item.turn)}>
-        <span class="found__text">${item.text}</span>${item.answer && html`<span class="found__answer">${item.answer}</span>`}
+        <span class="found__text">${item.text}</span>${item.answer && html`<span class="found__answer">${plain(item.answer)}</span>`}
       </button></li>`)}</ul>`;
 }

@@ -3,6 +3,7 @@
 import { t } from "../i18n.js";
 import { liveTurns } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
+import { DeleteDialog } from "./delete_dialog.js";
 import { Icon, Logo } from "./icons.js";
 import { LanguageSwitch } from "./language_switch.js";
 import { problemText } from "./problem.js";
@@ -26,24 +27,12 @@ function Rename({ item, onDone, onRename }) {
   </form>`;
 }
 
-function DeleteDialog({ item, onDone, onDelete }) {
-  const dialog = useRef(null);
-  useLayoutEffect(() => dialog.current.showModal(), []);
-  return html`<dialog class="dialog" ref=${dialog} onClose=${onDone} aria-labelledby="delete-title">
-    <h2 id="delete-title">${t("conversation.delete_title")}</h2>
-    <p>${t("conversation.delete_text", { title: item.title || t("conversation.untitled") })}</p>
-    <div class="dialog__ways">
-      <button type="button" class="button" onClick=${() => dialog.current.close()}>${t("conversation.keep")}</button>
-      <button type="button" class="button button--bad" onClick=${() => { onDelete(); dialog.current.close(); }}>${t("conversation.delete")}</button>
-    </div></dialog>`;
-}
-
 function Item({ item, selected, live, onSelect, onRename, onDelete }) {
   const [mode, setMode] = useState("read");
   const title = item.title || t("conversation.untitled");
   if (mode === "rename") return html`<li><${Rename} item=${item} onRename=${onRename} onDone=${() => setMode("read")} /></li>`;
   return html`<li><div class="conversation" data-selected=${selected}>
-    <button type="button" class="conversation__title" aria-current=${selected ? "page" : undefined} onClick=${onSelect}>
+    <button type="button" class="conversation__title" aria-current=${selected ? "page" : undefined} title=${title} onClick=${onSelect}>
       ${live && html`<span class="conversation__live" title=${t("conversation.live")}></span>`}<span>${title}</span></button>
     <span class="conversation__ways">
       <button type="button" class="icon-button" onClick=${() => setMode("rename")} aria-label=${t("conversation.rename_named", { title })}
@@ -51,7 +40,8 @@ function Item({ item, selected, live, onSelect, onRename, onDelete }) {
       <button type="button" class="icon-button" onClick=${() => setMode("delete")} aria-label=${t("conversation.delete_named", { title })}
         title=${t("conversation.delete")}><${Icon} name="bin" /></button>
     </span></div>
-    ${mode === "delete" && html`<${DeleteDialog} item=${item} onDelete=${onDelete} onDone=${() => setMode("read")} />`}
+    ${mode === "delete" && html`<${DeleteDialog} title=${t("conversation.delete_title")} text=${t("conversation.delete_text", { title })}
+      onDelete=${onDelete} onDone=${() => setMode("read")} />`}
   </li>`;
 }
 

@@ -1,7 +1,7 @@
 /** The source behind a citation: the passage as it stands in the document, the cited part marked. */
 
 import { number, t } from "../i18n.js";
-import { citedSpan, readPassages } from "../passages.js";
+import { citedSpan, placeIn, readPassages } from "../passages.js";
 import { sliceCodePoints } from "../text.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { Panel } from "./panel.js";
@@ -18,12 +18,13 @@ function Passage({ passage, citation, current }) {
   useEffect(() => {
     if (current) place.current.querySelector("mark, .passage__text")?.scrollIntoView({ block: "nearest" });
   }, [current, passage]);
+  const where = placeIn(passage.title, passage.heading);
   const span = current ? citedSpan(passage, citation) : null;
   const text = span ? html`${sliceCodePoints(passage.text, 0, span[0])}<mark>${sliceCodePoints(passage.text, ...span)}</mark>${
     sliceCodePoints(passage.text, span[1], undefined)}` : passage.text;
   return html`<section class="passage" data-current=${current} ref=${place}>
     <h3><span class="footnote__n" aria-hidden="true">${passage.n}</span><span>${passage.title ?? passage.document}</span></h3>
-    ${passage.heading && html`<p class="passage__heading">${passage.heading}</p>`}
+    ${where && html`<p class="passage__heading">${where}</p>`}
     <p class="passage__text">${text}</p>
     ${Number.isInteger(passage.start) && html`<p class="passage__place">${t("source.place", { start: number(passage.start), end: number(passage.end) })}</p>`}
   </section>`;

@@ -3,6 +3,7 @@
 import { t } from "../i18n.js";
 import { stations } from "../stage_plan.js";
 import { exchanges, liveTurns } from "../store.js";
+import { plain } from "../text.js";
 import { hasEnded } from "../turns.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Icon } from "./icons.js";
@@ -16,16 +17,19 @@ const SETTLED_MS = 60;
 /** Return what a screen reader is told of the newest turn: each stage once, then the whole answer. */
 function spoken(turn) {
   if (!turn) return "";
-  if (turn.state === "completed") return turn.partial.replace(/[*_#|>\u0060]/g, "");
+  if (turn.state === "completed") return plain(turn.partial);
   if (hasEnded(turn)) return t(`said.${turn.state}`);
   const running = stations(turn).find((station) => station.state === "running");
   return running?.stage ? t("said.stage", { stage: t(`stage.${running.stage}`) }) : t("said.waiting");
 }
 
-function useStickToEnd(ref, signature, id) {
+function useStickToEnd(ref, signature, id, filled) {
   const [away, setAway] = useState(false);
   const stuck = useRef(true);
-  const toEnd = () => ref.current?.scrollTo({ top: ref.current.scrollHeight });
+  const follows = useRef(filled);
+  follows.current = filled;
+  // The empty page is read from its top, however small the screen.
+  const toEnd = () => follows.current && ref.current?.scrollTo({ top: ref.current.scrollHeight });
   useEffect(() => {
     const element = ref.current;
     const watch = () => {
@@ -54,8 +58,9 @@ function useStickToEnd(ref, signature, id) {
 /** Show `conversation`, or the welcome when there is none; it follows the newest words until scrolled away. */
 export function Thread({ controller, conversation, citation, sought, online, loading, onAsk }) {
   const place = useRef(null);
-  const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id);
   const [asked, pending] = conversation ? exchanges(conversation) : [[], []];
+  const empty = asked.length === 0 && pending.length === 0;
+  const { away, toEnd } = useStickToEnd(place, conversation, conversation?.id, !empty);
   const live = liveTurns(conversation);
   const latest = conversation?.turns[conversation.order.at(-1)];
   const there = Boolean(sought && conversation?.turns[sought]);
@@ -70,7 +75,6 @@ export function Thread({ controller, conversation, citation, sought, online, loa
     }, SETTLED_MS);
     return () => clearTimeout(timer);
   }, [there, sought]);
-  const empty = asked.length === 0 && pending.length === 0;
   return html`<div class="thread" ref=${place} tabindex="-1">
     <div class="thread__column">
       ${empty && !loading && html`<${Welcome} controller=${controller} onAsk=${onAsk} />`}
@@ -82,6 +86,7 @@ export function Thread({ controller, conversation, citation, sought, online, loa
         onDrop=${() => controller.drop(conversation.id, question)} />`)}
     </div>
     <p class="visually-hidden" aria-live="polite">${spoken(latest)}</p>
-    ${away && !empty && html`<button type="button" class="to-end" onClick=${toEnd}><${Icon} name="down" />${t("thread.to_end")}</button>`}
+    ${away && !empty && html`<button type="button" class="to-end" onClick=${toEnd} aria-label=${t("thread.to_end")} title=${t("thread.to_end")}>
+      <${Icon} name="down" /></button>`}
   </div>`;
 }

@@ -2,7 +2,7 @@
 
 import { duration, t } from "../i18n.js";
 import { timeParts } from "../stage_plan.js";
-import { html } from "../ui.js";
+import { html, intoView } from "../ui.js";
 
 function partName({ kind, stage }) {
   if (kind === "overhead") return t("time.overhead");
@@ -14,7 +14,7 @@ export function TimeBar({ timeline }) {
   const parts = timeParts(timeline);
   if (parts.length === 0) return null;
   const total = timeline.totalMs ?? parts.reduce((sum, part) => sum + part.ms, 0);
-  return html`<details class="time">
+  return html`<details class="time" onToggle=${intoView}>
     <summary>
       <span class="time__title">${t("time.title")}</span>
       <span class="time__bar" aria-hidden="true">${parts.map((part) => html`<span key=${`${part.kind}-${part.stage}`} class="time__part"

@@ -14,7 +14,17 @@ import { EditQuestion, TurnActions } from "./turn_actions.js";
 
 // Below this the route was a guess, and the person may know better.
 const UNSURE = 0.6;
+// A question of more letters than this is folded: its answer should be in sight.
+const LONG = 900;
 const OTHER_ROUTES = ["sql", "rag"];
+
+function Question({ text }) {
+  const [whole, setWhole] = useState(false);
+  const long = text.length > LONG;
+  return html`<h2 class="question" data-cut=${long && !whole}><span class="visually-hidden">${t("turn.question")}</span>${text}</h2>
+    ${long && html`<button type="button" class="link question__more" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>
+      ${t(whole ? "turn.question_less" : "turn.question_more")}</button>`}`;
+}
 
 function RouteBadge({ turn }) {
   if (!turn.route) return null;
@@ -25,12 +35,18 @@ function RouteBadge({ turn }) {
   </span>`;
 }
 
-function Failure({ turn, onRetry }) {
-  return html`<div class="failure" role="alert">
+function Failure({ turn, onRetry, onEdit, onAbilities }) {
+  const retryable = turn.error?.retryable;
+  // The same words would meet the same ending: other words can help, and so can knowing what there is.
+  return html`<div class="failure" role="alert" data-code=${turn.error?.code}>
     <p class="failure__title">${problemTitle(turn.error?.code)}</p>
     <p>${problemText(turn.error ?? { code: "internal" })}</p>
     <p class="failure__kept">${t(turn.artifacts.length > 0 ? "turn.kept_results" : "turn.kept_question")}</p>
-    <button type="button" class="button" onClick=${onRetry}>${turn.error?.retryable ? t("turn.retry") : t("turn.ask_again")}</button>
+    <div class="failure__ways">
+      ${retryable ? html`<button type="button" class="button" onClick=${onRetry}>${t("turn.retry")}</button>`
+        : html`<button type="button" class="button" onClick=${onEdit}>${t("turn.other_words")}</button>`}
+      ${turn.error?.code === "no_answer" && html`<button type="button" class="link" onClick=${onAbilities}>${t("abilities.open")}</button>`}
+    </div>
   </div>`;
 }
 
@@ -63,7 +79,7 @@ export function Turn({ controller, conversation, turn, citation, waiting, onAsk 
   const again = (text) => controller.regenerate(conversation, turn, text);
   return html`<article class="turn" data-turn=${turn.id} data-state=${turn.state}>
     ${editing ? html`<${EditQuestion} text=${turn.text} onSend=${again} onDone=${() => setEditing(false)} />`
-      : html`<h2 class="question"><span class="visually-hidden">${t("turn.question")}</span>${turn.text}</h2>`}
+      : html`<${Question} text=${turn.text} />`}
     <div class="reply" aria-busy=${!ended}>
       <div class="reply__head">
         <${Line} turn=${turn} />
@@ -76,7 +92,8 @@ export function Turn({ controller, conversation, turn, citation, waiting, onAsk 
         streaming=${turn.streaming} onOpen=${open} />`}
       ${tablesOf(turn).map(({ artifact, sql }) => html`<${ResultTable} key=${artifact.id} controller=${controller}
         artifact=${artifact} sql=${sql} />`)}
-      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${() => again()} />`}
+      ${turn.state === "failed" && html`<${Failure} turn=${turn} onRetry=${() => again()} onEdit=${() => setEditing(true)}
+        onAbilities=${() => controller.toggleAbilities(true)} />`}
       ${turn.state === "cancelled" && html`<${Cancelled} turn=${turn} />`}
       <${Footnotes} citations=${turn.citations} onOpen=${open}
         current=${turn.citations.some((source) => source.artifact === citation?.artifact) ? citation.n : null} />
