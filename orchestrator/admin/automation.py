@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +26,8 @@ from orchestrator.automation.notes import MOST_LINES
 from orchestrator.automation.reruns import run_again
 from orchestrator.errors import ConflictError
 
+#: A fence has fewer.
+_DIGITS = 10
 _TONES = {
     "CREATED": "warning",
     "PENDING": "warning",
@@ -134,10 +137,13 @@ class JobPage(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show one job, or have it tried anew: the button carries the failure that was looked at."""
-        if request.method == "POST" and (fence := request.POST.get("_run_again", "")).isdecimal():
+        fence = request.POST.get("_run_again", "")
+        if request.method == "POST" and fence.isdecimal() and len(fence) < _DIGITS:
             if not self.has_run_again_permission(request):
                 raise PermissionDenied
-            self._run_again(request, [(job, int(fence)) for job in self.get_queryset(request).filter(pk=object_id)])
+            # The admin's addresses hold the key quoted.
+            chosen = self.get_queryset(request).filter(pk=unquote(object_id))
+            self._run_again(request, [(job, int(fence)) for job in chosen])
             return redirect(request.get_full_path())
         extra = {"may_run_again": self.has_run_again_permission(request)} | (extra_context or {})
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)

@@ -75,7 +75,7 @@ ORDER BY created_at, id
 #: The wish alone: whoever runs a turn meets it, and the sweep ends those that nobody runs.
 INTERRUPT = """
 UPDATE switchyard_turn SET cancel_requested_at = coalesce(cancel_requested_at, now())
-WHERE conversation_id = :conversation AND state IN ('queued', 'running', 'waiting_for_user')
+WHERE conversation_id = :conversation AND state IN ('queued', 'running', 'waiting_for_user') AND id <> :turn
 RETURNING id AS turn
 """
 
@@ -122,7 +122,8 @@ def accept(where: Engine | Connection, **values: object) -> Row:
 def room_again_s(engine: Engine, *, tenant: str, most: int) -> float:
     """Return how long a company that may ask `most` questions a day has to wait for the next one."""
     row = one_row(engine, ROOM_AGAIN, tenant=tenant, before=most - 1) if most else None
-    return 86_400.0 if row is None else max(1.0, float(row["in_s"]))
+    # A clock that was set back leaves turns of the future.
+    return 86_400.0 if row is None else min(86_400.0, max(1.0, float(row["in_s"])))
 
 
 def by_client_id(engine: Engine, *, tenant: str, user: str, client_id: str) -> Row | None:
@@ -147,11 +148,14 @@ def accept_alone(engine: Engine, *, interrupt: bool, **values: object) -> Alone:
             return Alone(row={"known": False, "turn": None, "fence": None, "used_up": None})
         if client_id is not None and one_row(connection, BY_CLIENT_ID, client_id=client_id, **names) is not None:
             return Alone(row={"known": True, "turn": None, "fence": None, "used_up": None})
-        statement = INTERRUPT if interrupt else OPEN_TURNS
-        found = sorted(row["turn"] for row in all_rows(connection, statement, conversation=conversation))
-        if found and not interrupt:
+        if not interrupt and all_rows(connection, OPEN_TURNS, conversation=conversation):
             return Alone(row=None)
-        return Alone(row=accept(connection, **values), interrupted=tuple(found))
+        row = accept(connection, **values)
+        if not interrupt or row["turn"] is None:
+            # Whoever is refused a new turn keeps the one that runs.
+            return Alone(row=row)
+        stopped = all_rows(connection, INTERRUPT, conversation=conversation, turn=row["turn"])
+        return Alone(row=row, interrupted=tuple(sorted(each["turn"] for each in stopped)))
 
 
 def asked_before(engine: Engine, *, tenant: str, user: str, turn: str) -> Row | None:

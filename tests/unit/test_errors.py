@@ -28,10 +28,10 @@ def test_the_codes_are_the_contracts() -> None:
 
 
 def test_every_code_has_a_class() -> None:
-    # The frame codes are an instance's; nothing gives out quotas yet.
+    # The frame codes are an instance's.
     by_class = {kind.code for kind in subclasses(OrchestratorError) | {OrchestratorError}}
 
-    assert CODES - by_class == {"bad_json", "bad_frame", "unknown_type", "quota_exceeded"}
+    assert CODES - by_class == {"bad_json", "bad_frame", "unknown_type"}
 
 
 def test_every_class_has_a_known_code_and_stands_in_the_drawing() -> None:

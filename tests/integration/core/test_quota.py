@@ -12,7 +12,7 @@ from orchestrator.chat import turns
 from orchestrator.chat.models import Turn
 from orchestrator.errors import QuotaExceededError
 from orchestrator.pipeline.models import Document
-from orchestrator.store import accepting
+from orchestrator.store import accepting, claiming
 from orchestrator.store.engine import rw
 from orchestrator.tenants.models import Tenant
 from tests.integration.core.kit import Person, ask, conversation, person, question
@@ -85,6 +85,27 @@ def test_the_quota_holds_for_who_does_not_queue(when_busy: str) -> None:
 
     with pytest.raises(QuotaExceededError):
         turns.accept(question(who, conversation(who), when_busy=when_busy))
+
+
+def test_who_is_refused_a_new_turn_keeps_the_one_that_runs() -> None:
+    who = bounded(turns_a_day=1)
+    where = conversation(who)
+    running = ask(who, where).turn
+
+    with pytest.raises(QuotaExceededError):
+        ask(who, where, text="Rather this", when_busy="interrupt")
+
+    assert claiming.cancel_requested(rw(), [running]) == []
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer_than_a_day() -> None:
+    who = bounded(turns_a_day=1)
+    asked_ago(ask(who).turn, -72)
+
+    with pytest.raises(QuotaExceededError) as refused:
+        ask(who)
+
+    assert refused.value.retry_after_ms == 86_400_000
 
 
 def test_a_wait_is_told_even_when_the_day_has_passed_meanwhile() -> None:
