@@ -46,7 +46,14 @@ def tables(files: list[Path], *, tenant: str | None, folder: Path) -> str:
         load(files, target)
     except TableError as exc:
         raise ConnectError(str(exc)) from exc
-    return f"sqlite:///{target.resolve()}"
+    # From the data folder on: a backup that is brought back elsewhere finds it there.
+    return f"sqlite:///{folder.name}/{target.name}"
+
+
+def absolute(url: str) -> str:
+    """Return a typed address with SQLite's file named from the root: later it is opened from elsewhere."""
+    file = url.removeprefix("sqlite:///")
+    return url if file == url or not file or file.startswith("/") else f"sqlite:///{Path(file).resolve()}"
 
 
 def connect(url: str, *, tenant: str | None) -> Connected:

@@ -14,7 +14,7 @@ class InstallationError(Exception):
 
 def folder() -> Path:
     """Return the data folder of this installation: logs, private servers, secrets."""
-    return CHECKOUT / Path(os.environ.get("SWITCHYARD_DATA_DIR") or ".switchyard").expanduser()
+    return (CHECKOUT / Path(os.environ.get("SWITCHYARD_DATA_DIR") or ".switchyard").expanduser()).resolve()
 
 
 def enter() -> None:
@@ -23,6 +23,8 @@ def enter() -> None:
     Raises:
         InstallationError: a setting is wrong.
     """
+    # The settings take a relative one from wherever the command is typed.
+    os.environ["SWITCHYARD_DATA_DIR"] = str(folder())
     secrets = folder() / "secrets.json"
     if secrets.is_file():
         # What `make run` gives its processes; without it the private servers can't be found.

@@ -45,7 +45,8 @@ def connect(
         else:
             address = url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or ""
             address = address or typer.prompt("Database URL", hide_input=True, err=True)
-        made = connecting.connect(address.strip(), tenant=tenant)
+            address = connecting.absolute(address.strip())
+        made = connecting.connect(address, tenant=tenant)
     except (installation.InstallationError, connecting.ConnectError) as exc:
         err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
         raise typer.Exit(USAGE) from exc
