@@ -135,6 +135,8 @@ class Installation:
         began = time.monotonic()
         if self.serve:
             self._require_free_ports()
+            # Kept after the end: a command then says that nothing answers there, instead of looking elsewhere.
+            self.folder.address.write_text(f"http://{LOOPBACK}:{self.settings.port}\n", encoding="utf-8")
         product = await self._start_servers()
         await self._run_steps()
         if not self.serve:

@@ -17,6 +17,14 @@ def folder() -> Path:
     return (CHECKOUT / Path(os.environ.get("SWITCHYARD_DATA_DIR") or ".switchyard").expanduser()).resolve()
 
 
+def address() -> str | None:
+    """Return where this installation's last start listens, or listened; None where there was none."""
+    try:
+        return (folder() / "address").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
 def enter() -> None:
     """Load Django with the settings of the installation around this checkout.
 
