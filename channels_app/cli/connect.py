@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from channels_app.cli.refusal import reader_statements, refusal
 from channels_app.cli.tables import TableError, load
 
 _EXAMPLES = 3
@@ -29,6 +30,8 @@ class Connected:
     dimensions: tuple[str, ...]
     #: What the role can do beyond reading.
     gaps: tuple[str, ...]
+    #: What makes a role without them; None where there is nothing to make.
+    remedy: str | None
     #: An earlier connection was replaced.
     replaced: bool
     #: Questions that the draft answers.
@@ -83,7 +86,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         catalogue = warehouse.catalogue()
         gaps = hardening_gaps(url)
     except OrchestratorError as exc:
-        raise ConnectError(str(exc)) from exc
+        raise ConnectError(refusal(address) or str(exc)) from exc
     if not catalogue:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
@@ -101,6 +104,7 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         measures=tuple(layer.measures),
         dimensions=tuple(layer.dimensions),
         gaps=tuple(gaps),
+        remedy=reader_statements(address) if gaps else None,
         replaced=not made,
         questions=tuple(islice(figures(layer, language="en", today=datetime.now(UTC).date()), _EXAMPLES)),
     )

@@ -12,13 +12,14 @@ import typer
 
 from channels_app.cli import installation
 from channels_app.cli.ask import FAILED, USAGE
-from channels_app.cli.local import UsageError, err, explained, out, print_json
+from channels_app.cli.local import STOPPED, UsageError, err, explained, out, print_json
 from channels_app.cli.render import clean
 
 app = typer.Typer()
 
 
 @app.command(rich_help_panel="Run it")
+@explained
 def connect(
     url: Annotated[
         str | None,
@@ -39,7 +40,6 @@ def connect(
     if url and files:
         raise typer.BadParameter("give an address or --csv files, not both", param_hint="URL")
     try:
-        installation.enter()
         if files:
             address = connecting.tables(files, tenant=tenant, folder=installation.folder() / "tables")
         else:
@@ -47,9 +47,8 @@ def connect(
             address = address or typer.prompt("Database URL", hide_input=True, err=True)
             address = connecting.absolute(address.strip())
         made = connecting.connect(address, tenant=tenant)
-    except (installation.InstallationError, connecting.ConnectError) as exc:
-        err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
-        raise typer.Exit(USAGE) from exc
+    except connecting.ConnectError as exc:
+        raise UsageError(f"Not connected: {exc}") from exc
     verb = "Replaced" if made.replaced else "Connected"
     out.print(clean(f"{verb}: {made.label}, for {made.tenant}."), style="green", markup=False)
     for name, columns in made.relations.items():
@@ -63,6 +62,9 @@ def connect(
         out.print(clean(f"  for example: {question}"), markup=False)
     for gap in made.gaps:
         err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
+    if made.remedy:
+        err.print("A role that can only read, made by the server's administrator; then connect with that one:")
+        err.print(clean(made.remedy), style="dim", markup=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel="Run it")
@@ -182,6 +184,9 @@ def doctor(
     except installation.InstallationError as exc:
         err.print(clean(str(exc)), style="red", markup=False)
         raise typer.Exit(USAGE) from exc
+    if installation.asleep():
+        err.print(clean(STOPPED.format(installation.folder())), style="red", markup=False)
+        raise typer.Exit(FAILED)
     from django.core.management import CommandError, call_command
 
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
+from sqlalchemy.engine import URL, make_url
 
 from deploy.servers import free_port
 from deploy.testservers import EmbeddedServers
@@ -107,9 +108,14 @@ def test_roles_are_set_and_taken_away(tenant: Tenant, name: str) -> None:
 
     switchyard("user", "roles", name, "manager", "buyer")
     some = User.objects.get(username=name).roles
-    switchyard("user", "roles", name)
+    shown = switchyard("user", "roles", name)
+    kept = User.objects.get(username=name).roles
+    both = switchyard("user", "roles", name, "buyer", "--none")
+    switchyard("user", "roles", name, "--none")
 
-    assert some == ["manager", "buyer"]
+    assert some == kept == ["manager", "buyer"]
+    assert f"{name}: manager, buyer." in shown.stdout
+    assert (both.returncode, "not both" in both.stderr) == (2, True)
     assert User.objects.get(username=name).roles == []
 
 
@@ -193,6 +199,84 @@ def test_a_database_that_is_away_is_told_plainly() -> None:
         assert "does not answer" in done.stderr
         assert "hidden" not in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("doctor",), ("doctor", "--sql"), ("status",), ("connect", "sqlite:///x.db"), ("user", "list")]
+)
+def test_where_nothing_was_started_it_is_said_what_starts_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = switchyard(*command, SWITCHYARD_DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
+
+    assert done.returncode == 2
+    assert f"nothing was started with {tmp_path}. Start it by `make run`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("status",), ("connect", "sqlite:////x.db"), ("user", "list")])
+def test_where_it_was_stopped_it_is_said_what_starts_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    url = f"postgresql://u:hidden@127.0.0.1:{free_port()}/d"
+    (tmp_path / "secrets.json").write_text(json.dumps({"database_url": url}))
+    (tmp_path / "servers.json").write_text("{}")
+    (tmp_path / "lock").write_text("4194305\n")  # beyond the largest process id
+
+    done = switchyard(*command, SWITCHYARD_DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
+
+    assert done.returncode == 1
+    assert f"Switchyard does not run with {tmp_path}: start it by `make run`." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- a company's own database ---
+
+
+@pytest.fixture
+def warehouse(servers: EmbeddedServers) -> URL:
+    return make_url(servers.database_url)
+
+
+def connect(tenant: Tenant, address: URL) -> subprocess.CompletedProcess[str]:
+    url = address.render_as_string(hide_password=False)
+    return switchyard("connect", "--tenant", tenant.slug, SWITCHYARD_WAREHOUSE_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"password": "secret-word"}, "refuses {user}: wrong password"),
+        ({"port": 1}, "nothing listens at 127.0.0.1:1"),
+        ({"database": "no_such"}, "has no database no_such"),
+        ({"query": {"sslmode": "require"}}, "does not speak SSL"),
+        ({"host": "no-such-host.invalid"}, "there is no machine called no-such-host.invalid"),
+    ],
+)
+def test_why_a_database_can_not_be_connected_is_told_apart(
+    tenant: Tenant, warehouse: URL, change: dict[str, Any], told: str
+) -> None:
+    address = warehouse.set(**change)
+
+    done = connect(tenant, address)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Not connected: ")
+    assert told.format(user=warehouse.username) in done.stderr
+    assert str(address.password) not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_role_that_can_do_more_gets_the_statements_for_one_that_can_not(tenant: Tenant, warehouse: URL) -> None:
+    done = connect(tenant, warehouse)
+
+    assert done.returncode == 0, done.stderr
+    assert "Careful: " in done.stderr
+    assert f'GRANT CONNECT ON DATABASE "{warehouse.database}" TO switchyard_reader;' in done.stderr
+    assert str(warehouse.password) not in done.stderr + done.stdout
+
+
+def test_a_csv_that_is_not_there_is_named(tenant: Tenant) -> None:
+    done = switchyard("connect", "--tenant", tenant.slug, "--csv", "nofile.csv")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Not connected: there is no file nofile.csv\n"
 
 
 # --- logs ---
