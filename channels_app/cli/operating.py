@@ -123,8 +123,14 @@ def logs(
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
         raise typer.BadParameter(f"no process is called so; there are: {known}", param_hint="PROCESSES")
     width = max(map(len, names)) + 2
-    for line in reading.latest(folder, wanted, most=lines):
+    found = reading.latest(folder, wanted, most=lines)
+    for line in found:
         out.print(reading.written(line, width=width), soft_wrap=True)
+    if not found:
+        what = f"names {about}" if about else "is of that kind"
+        err.print(clean(f"No line {what} in what {folder} keeps."), style="yellow", markup=False)
+        if not follow:
+            raise typer.Exit(FAILED)
     try:
         for line in reading.follow(folder, wanted) if follow else ():
             out.print(reading.written(line, width=width), soft_wrap=True)

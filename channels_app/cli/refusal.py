@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -49,8 +49,9 @@ def refusal(address: URL) -> str | None:
         return None
     import psycopg2
 
+    # Any: what the driver's stub tells apart, and we pass on as it came.
     query = {name: value for name, value in address.query.items() if isinstance(value, str)}
-    given = {
+    given: dict[str, Any] = {
         **{"host": address.host, "port": address.port, "dbname": address.database},
         **{"user": address.username, "password": address.password, "connect_timeout": _WAIT_S},
     }

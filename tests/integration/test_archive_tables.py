@@ -102,6 +102,8 @@ def test_a_restore_from_the_command_line_brings_the_tables_and_their_address(
     assert "1 database made of CSV files" in made.stdout
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Also back: tables/{tenant.slug}.db" in done.stdout
+    assert "Stopp" not in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("Now start it: make run with the same SWITCHYARD_DATA_DIR")
     assert rows(tmp_path / "new" / "tables" / f"{tenant.slug}.db") == [("North", 2.5), ("South", 3)]
     # The doctor opens each warehouse by its sealed address, from the new folder.
     seen = switchyard(tmp_path / "new", "doctor", **servers).stdout

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 from sqlalchemy.engine import URL, make_url
 
 from deploy.servers import free_port
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
+from orchestrator.chat.models import Turn
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import Tenant, User
-from tests.integration.test_admin import a_tenant
+from tests.integration.test_admin import a_tenant, a_turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOOD = "correct-horse-battery"
@@ -190,6 +192,26 @@ def test_the_status_names_what_needs_a_hand_first(tenant: Tenant) -> None:
     assert [line["name"] for line in told["queues"]] == ["gpu", "gpu.bulk", "sql", "rag", "llm", "jobs", "batch"]
 
 
+def test_an_hour_with_many_questions_unanswered_is_no_well(tenant: Tenant) -> None:
+    before = json.loads(switchyard("status", "--json").stdout)["figures"]
+    first = a_turn(tenant)
+    facts = {name: getattr(first, name) for name in ("tenant_id", "conversation_id", "user_id", "deadline_at")}
+    more = (before["answered"] + before["failed"]) // 9 + 6
+    Turn.objects.bulk_create(
+        Turn(id=ids.new_id("trn"), text="?", cid="c", message="m", state="failed", error_code="no_answer",
+             ended_at=timezone.now(), **facts)
+        for _ in range(more)
+    )  # fmt: skip
+
+    told = json.loads(switchyard("status", "--json").stdout)
+    seen = switchyard("status").stdout
+    Turn.objects.filter(tenant=tenant).delete()
+
+    assert told["figures"]["no_answer"] - before["no_answer"] == more
+    assert any("questions in the last hour got no answer" in worry for worry in told["worries"])
+    assert f"{before['no_answer'] + more} without a known answer" in " ".join(seen.split())
+
+
 def test_a_database_that_is_away_is_told_plainly() -> None:
     url = f"postgresql://u:hidden@127.0.0.1:{free_port()}/d"
 
@@ -297,6 +319,7 @@ def test_logs_are_read_in_order_of_time_and_by_what_they_are_about(tmp_path: Pat
 
     everything = switchyard("logs", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
     about = switchyard("logs", "--about", "trn_1", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
+    nothing = switchyard("logs", "--about", "trn_none", SWITCHYARD_DATA_DIR=str(tmp_path))
     worse = switchyard("logs", "gateway", "--level", "warning", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
 
     order = [everything.index(words) for words in ("turn accepted", "stage done", "cleared", "slow reader", "a crash")]
@@ -304,6 +327,8 @@ def test_logs_are_read_in_order_of_time_and_by_what_they_are_about(tmp_path: Pat
     assert "\x1b[2J" not in everything
     assert [words in about for words in ("turn accepted", "stage done", "slow reader")] == [True, True, False]
     assert ("slow reader" in worse, "stage done" in worse) == (True, False)
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "No line names trn_none in what" in nothing.stderr
 
 
 def test_a_backup_is_made_from_the_command_line(tmp_path: Path) -> None:

@@ -146,12 +146,12 @@ def test_a_cut_table_says_so() -> None:
     assert "the first 2 of more than 12 rows" in shown(render.table(PREVIEW | {"truncated": True}))
 
 
-def test_a_pipe_gets_tabs_and_nothing_else() -> None:
+def test_a_pipe_gets_tabs_rounded_numbers_and_how_much_that_is() -> None:
     ready = frame("artifact.ready", artifact="a", kind="table", url="/x", preview=PREVIEW)
 
     assert render.plain(a_view(ready, COMPLETED)).split("\n\n") == [
         "Forty-two.",
-        "branch\tyear\teur\nCentro\t2026\t10321.5\n\t2025\t0.125",
+        "branch\tyear\teur\nCentro\t2026\t10321.50\n\t2025\t0.125\n2 of 12 rows; the page has all of them",
         "[1] Handbook — Tips",
     ]
 
