@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -110,7 +111,9 @@ def test_a_restore_from_the_command_line_brings_the_tables_and_their_address(
     assert f"warehouse of {tenant.slug}, tables/{tenant.slug}.db: 1 relations readable" in seen
 
 
-def test_with_another_key_the_way_back_is_said(data: Path, tmp_path: Path, empty: EmbeddedServers) -> None:
+def test_with_another_key_the_way_back_is_said_and_leads_back(
+    data: Path, tenant: Tenant, tmp_path: Path, empty: EmbeddedServers
+) -> None:
     file = tmp_path / "yard.backup"
     switchyard(data, "backup", str(file))
     other = {"DATABASE_URL": empty.database_url, "REDIS_URL": empty.redis_url, "SWITCHYARD_FIELD_KEY": KEY[::-1]}
@@ -122,6 +125,9 @@ def test_with_another_key_the_way_back_is_said(data: Path, tmp_path: Path, empty
     seen = switchyard(tmp_path / "new", "doctor", **other).stdout
     assert "its address was sealed with another field key  [warehouse-sealed]" in seen
     assert "do   copy the value of `field_key`" in seen
+    (tmp_path / "new" / "secrets.json").write_text(json.dumps({"field_key": KEY}))
+    mended = switchyard(tmp_path / "new", "doctor", **other | {"SWITCHYARD_FIELD_KEY": ""}).stdout
+    assert f"warehouse of {tenant.slug}, tables/{tenant.slug}.db: 1 relations readable" in mended
 
 
 def test_an_absolute_address_of_before_is_shortened_by_the_migration(
