@@ -51,6 +51,11 @@ class DataFolder:
         return self.root / "setup-secrets.json"
 
     @property
+    def address(self) -> Path:
+        """Where the latest start listens, for the command line."""
+        return self.root / "address"
+
+    @property
     def servers(self) -> Path:
         """What only the set-up needs: ports and superuser passwords of the private servers."""
         return self.root / "servers.json"

@@ -32,12 +32,16 @@ def main() -> int:
         settings = load()
         folder = DataFolder.of(os.environ)
         with folder.locked():
-            return asyncio.run(
+            code = asyncio.run(
                 Installation(folder=folder, settings=settings, terminal=terminal, steps=steps, serve=False).run()
             )
+        if code == 0:
+            here = " with the same SWITCHYARD_DATA_DIR" if os.environ.get("SWITCHYARD_DATA_DIR") else ""
+            terminal.say(f"Restored into {folder.root}. Now start it: make run{here}")
     except (SetupError, SettingsError) as exc:
         terminal.say(f"switchyard: {exc}")
         return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Installation:
 
     async def _take_down(self, *tasks: "asyncio.Task[object]") -> None:
         began = time.monotonic()
-        if self._stop.is_set():
+        if self._stop.is_set() and self.serve:
             self.terminal.say("\nStopping (once more to hurry) …")
         under_way = [*tasks, self._restart] if self._restart is not None else [*tasks]
         for task in under_way:
@@ -129,12 +129,15 @@ class Installation:
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._supervisor.stop()
         self._until_the_end.close()
-        self.terminal.say(f"Stopped in {time.monotonic() - began:.1f} s.")
+        if self.serve:
+            self.terminal.say(f"Stopped in {time.monotonic() - began:.1f} s.")
 
     async def _bring_up(self) -> None:
         began = time.monotonic()
         if self.serve:
             self._require_free_ports()
+            # Kept after the end: a command then says that nothing answers there, instead of looking elsewhere.
+            self.folder.address.write_text(f"http://{LOOPBACK}:{self.settings.port}\n", encoding="utf-8")
         product = await self._start_servers()
         await self._run_steps()
         if not self.serve:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
@@ -16,6 +18,9 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 from django.conf import settings
 
 from orchestrator.queues import QUEUES
+
+# Seven alarming lines from each worker of a start as root. What they are about is pickle, and only JSON is taken here.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser", category=SecurityWarning)
 
 #: Longer than any stage can hold a message: the longest deadline (600 s) and a drain.
 VISIBILITY_TIMEOUT_S = 660

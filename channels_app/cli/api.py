@@ -33,7 +33,7 @@ class Api:
         self,
         server: str,
         *,
-        path: Path,
+        folder: Path,
         signed: Credentials | None = None,
         key: str | None = None,
         language: str = "en",
@@ -41,7 +41,7 @@ class Api:
     ) -> None:
         self.server = server.rstrip("/")
         self.language = language
-        self._path = path
+        self._folder = folder
         self._signed = signed
         self._key = key
         self._client = httpx.Client(
@@ -63,7 +63,7 @@ class Api:
             ProblemError: the server refuses or can't be reached.
         """
         made = self._ask("POST", "/api/auth/token", json={"username": username, "password": password}).json()
-        return self._keep(username, made)
+        return self._keep(username, made, signed_in_at=time.time())
 
     def sign_out(self) -> None:
         """Have the tokens taken back, and forget them; a server that is away is no hindrance."""
@@ -73,7 +73,7 @@ class Api:
                 self._ask("POST", "/api/auth/revoke", json=body)
             except ProblemError:
                 pass
-        credentials.forget(self._path)
+        credentials.forget(self._folder, self.server)
 
     def token(self, *, fresh: bool = False) -> str | None:
         """Return a good access token, renewed if need be; None when an API key is used instead.
@@ -93,7 +93,7 @@ class Api:
                 if problem.status == 401:
                     raise SignInError(f"The sign-in of {self._signed.username} has ended: {_AGAIN}.") from problem
                 raise
-            self._keep(self._signed.username, made)
+            self._keep(self._signed.username, made, signed_in_at=self._signed.signed_in_at)
         return self._signed.access
 
     def call(self, method: str, path: str, **more: Any) -> Any:  # Any: httpx's own keywords; JSON
@@ -117,6 +117,14 @@ class Api:
         """Return a one-time ticket for the socket; its refusal says why a socket is refused."""
         return str(self.call("POST", "/api/auth/ticket")["ticket"])
 
+    def unreachable(self) -> ProblemError:
+        """Return what a person is told when nothing answers."""
+        return ProblemError(
+            "unreachable",
+            f"{self.server} does not answer. `make run` starts Switchyard in its folder;"
+            " `--server ADDRESS` (or SWITCHYARD_SERVER) asks another one.",
+        )
+
     def _headers(self, *, fresh: bool = False) -> dict[str, str]:
         token = self.token(fresh=fresh)
         return {"X-API-Key": self._key or ""} if token is None else {"Authorization": f"Bearer {token}"}
@@ -125,7 +133,7 @@ class Api:
         try:
             response = self._client.request(method, path, **more)
         except httpx.HTTPError as exc:
-            raise ProblemError("unreachable", f"{self.server} does not answer ({type(exc).__name__}).") from exc
+            raise self.unreachable() from exc
         if response.is_success:
             return response
         try:
@@ -135,15 +143,16 @@ class Api:
             raise ProblemError("internal", f"{self.server} answered {response.status_code}.") from None
         raise ProblemError(code, detail, status=response.status_code, cid=str(body.get("cid", "")))
 
-    def _keep(self, username: str, made: dict[str, Any]) -> Credentials:
+    def _keep(self, username: str, made: dict[str, Any], *, signed_in_at: float) -> Credentials:
         kept = Credentials(
             server=self.server,
             username=username,
             access=made["access"],
             refresh=made["refresh"],
             expires_at=time.time() + float(made["expires_in"]),
+            signed_in_at=signed_in_at,
         )
         # Stored at once: the refresh token that was just spent must not be used again.
-        credentials.save(self._path, kept)
+        credentials.save(self._folder, kept)
         self._signed = replace(kept)
         return kept

@@ -20,6 +20,8 @@ from channels_app.cli.turn_view import TurnView
 
 #: Attempts to come back before giving up; the turn itself goes on in any case.
 _TRIES = 8
+#: The same while nothing has answered at all: a gateway that is being replaced is back after a second or two.
+_FIRST_TRIES = 3
 _CANCEL_S = 10.0
 _OPEN_S = 15.0
 _NO_RETURN = frozenset({4000, 4401, 4403, 4409, 4413})
@@ -71,6 +73,8 @@ class Asker:
                 failures = 0
             except _CutError as exc:
                 failures += 1
+                if self._epoch is None and failures > _FIRST_TRIES:
+                    raise self.api.unreachable() from exc
                 if failures > _TRIES:
                     raise ProblemError("unreachable", f"The connection is lost: {exc}") from exc
                 self._say(f"the connection is lost, coming back … ({exc})")

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from channels_app.cli.refusal import reader_statements, refusal
 from channels_app.cli.tables import TableError, load
 
 _EXAMPLES = 3
@@ -29,6 +30,8 @@ class Connected:
     dimensions: tuple[str, ...]
     #: What the role can do beyond reading.
     gaps: tuple[str, ...]
+    #: What makes a role without them; None where there is nothing to make.
+    remedy: str | None
     #: An earlier connection was replaced.
     replaced: bool
     #: Whether the layer that there was is kept, and the relations that were drafted into it.
@@ -51,7 +54,14 @@ def tables(files: list[Path], *, tenant: str | None, folder: Path) -> str:
         load(files, target)
     except TableError as exc:
         raise ConnectError(str(exc)) from exc
-    return f"sqlite:///{target.resolve()}"
+    # From the data folder on: a backup that is brought back elsewhere finds it there.
+    return f"sqlite:///{folder.name}/{target.name}"
+
+
+def absolute(url: str) -> str:
+    """Return a typed address with SQLite's file named from the root: later it is opened from elsewhere."""
+    file = url.removeprefix("sqlite:///")
+    return url if file == url or not file or file.startswith("/") else f"sqlite:///{Path(file).resolve()}"
 
 
 def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
@@ -85,7 +95,7 @@ def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
         catalogue = warehouse.catalogue()
         gaps = hardening_gaps(url)
     except OrchestratorError as exc:
-        raise ConnectError(str(exc)) from exc
+        raise ConnectError(refusal(address) or str(exc)) from exc
     if not catalogue:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
@@ -107,6 +117,7 @@ def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
         measures=tuple(layer.measures),
         dimensions=tuple(layer.dimensions),
         gaps=tuple(gaps),
+        remedy=reader_statements(address) if gaps else None,
         replaced=not made,
         kept=earlier is not None,
         added=tuple(added),

@@ -74,6 +74,8 @@ def ingest(api: Api, paths: list[Path], *, err: Console, wait: bool) -> list[Giv
                     style="yellow",
                 )
                 changed_at = time.monotonic()
+    if not err.is_terminal:
+        err.print()  # there, the live lines end without one
     return given
 
 
@@ -82,7 +84,8 @@ def lines(given: list[Given]) -> RenderableType:
     shown = []
     for file in given:
         sign, style = _STYLES.get(file.state, ("…", "cyan"))
-        detail = f"{file.chunks} passages" if file.state == "indexed" else clean(file.error)
+        read = f"{file.chunks} passage{'' if file.chunks == 1 else 's'}"
+        detail = read if file.state == "indexed" else clean(file.error)
         shown.append(Text.assemble((sign, style), f" {clean(file.path.name)}  ", (file.state, "dim"), f"  {detail}"))
     return Group(*shown)
 

@@ -23,6 +23,10 @@ P = ParamSpec("P")
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
+#: Said of a data folder whose own servers are down with everything else.
+STOPPED = "Switchyard does not run with {}: start it by `make run`."
+
+
 class UsageError(Exception):
     """The caller asked for what can't be; the text says what can."""
 
@@ -78,16 +82,9 @@ def _installed() -> Iterator[None]:
     import logging
 
     import structlog
-    from django.conf import settings
     from django.db import OperationalError, ProgrammingError
 
     from orchestrator.errors import StoreDownError
-
-    if not settings.SWITCHYARD.database_url.get_secret_value():
-        raise installation.InstallationError(
-            f"No database: DATABASE_URL is not set, and nothing was started with {installation.folder()}."
-            " Start it by `make run`, or set SWITCHYARD_DATA_DIR to where it runs."
-        )
 
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -96,7 +93,11 @@ def _installed() -> Iterator[None]:
     try:
         yield
     except (StoreDownError, OperationalError) as exc:
-        complain("The database does not answer. Is it running? `switchyard doctor` says what is wrong.")
+        complain(
+            STOPPED.format(installation.folder())
+            if installation.asleep()
+            else "The database does not answer. Is it running? `switchyard doctor` says what is wrong."
+        )
         raise typer.Exit(FAILED) from exc
     except ProgrammingError as exc:
         complain(

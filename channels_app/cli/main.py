@@ -12,17 +12,16 @@ from typing import Annotated, ParamSpec
 import typer
 from rich.console import Console
 
-from channels_app.cli import credentials, dead, key, operating, user
+from channels_app.cli import address, credentials, dead, key, operating, user
 from channels_app.cli.api import Api, ProblemError
 from channels_app.cli.ask import FAILED, USAGE
 from channels_app.cli.ask import ask as carry
 from channels_app.cli.asking import Question
-from channels_app.cli.credentials import SignInError
+from channels_app.cli.credentials import Credentials, SignInError
 from channels_app.cli.render import clean
 
 P = ParamSpec("P")
 
-DEFAULT_SERVER = "http://127.0.0.1:8000"
 ROUTES = ("sql", "rag", "chat", "job")
 
 app = typer.Typer(
@@ -40,7 +39,12 @@ out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 Server = Annotated[
     str | None,
-    typer.Option("--server", envvar="SWITCHYARD_SERVER", help="The server's address; else where you signed in."),
+    typer.Option(
+        "--server",
+        envvar="SWITCHYARD_SERVER",
+        metavar="ADDRESS",
+        help="The server; else the one that was started here, else the last one you signed in to.",
+    ),
 ]
 #: What the caller did wrong, rather than the turn.
 _USAGE_CODES = frozenset({"invalid", "too_big", "not_found", "forbidden", "unauthenticated", "id_reused"})
@@ -102,11 +106,17 @@ def login(
 
     The password is asked for, or read from SWITCHYARD_PASSWORD; only tokens are kept, in a private file.
     """
-    name = username or typer.prompt("User name", err=True)
+    where, folder = address.chosen(server), credentials.folder_of(os.environ)
+    name = username or typer.prompt(f"User name at {where}", err=True)
     password = os.environ.get("SWITCHYARD_PASSWORD") or typer.prompt("Password", hide_input=True, err=True)
-    path = credentials.path_of(os.environ)
-    with Api(server or DEFAULT_SERVER, path=path, language=_language()) as api:
-        kept = api.sign_in(name, password)
+    before = credentials.load(folder, where)
+    with Api(where, folder=folder, signed=before, language=_language()) as api:
+        try:
+            kept = api.sign_in(name, password)
+        except ProblemError:
+            if before is not None:
+                _leave(api, before, wanted=name)
+            raise
     err.print(f"Signed in to {clean(kept.server)} as {clean(kept.username)}.", style="green", markup=False)
 
 
@@ -162,14 +172,35 @@ def chat(
     raise typer.Exit(code)
 
 
+def _leave(api: Api, before: Credentials, *, wanted: str) -> None:
+    """Say who is still signed in; but whoever wanted to be somebody else gets no answers as who they were."""
+    if before.username == wanted:
+        told = f"{before.username} is still signed in to {api.server}, from before."
+    else:
+        api.sign_out()
+        told = f"{before.username}, who was signed in to {api.server}, is signed out: nobody is signed in there now."
+    err.print(clean(told), style="yellow", markup=False)
+
+
 def _api(server: str | None) -> Api:
-    """Return a client for whoever is signed in, or for the key in SWITCHYARD_API_KEY."""
-    path = credentials.path_of(os.environ)
-    signed = credentials.load(path)
-    address = server or (signed.server if signed else DEFAULT_SERVER)
-    # Tokens of one server are no business of another.
-    mine = signed if signed is not None and signed.server == address.rstrip("/") else None
-    return Api(address, path=path, signed=mine, key=os.environ.get("SWITCHYARD_API_KEY"), language=_language())
+    """Return a client for whoever is signed in, or for the key in SWITCHYARD_API_KEY.
+
+    Raises:
+        SignInError: nobody is signed in there, and somebody is elsewhere.
+    """
+    where, folder = address.chosen(server), credentials.folder_of(os.environ)
+    mine, key = credentials.load(folder, where), os.environ.get("SWITCHYARD_API_KEY")
+    others = [each for each in credentials.everywhere(folder) if each.server != where]
+    if key is None and others and mine is None:
+        known = ", ".join(f"{each.username} at {each.server}" for each in others)
+        raise SignInError(
+            f"Nobody is signed in to {where}: sign in with `switchyard login`. Signed in elsewhere: {known}"
+            " (`--server ADDRESS` asks there)."
+        )
+    if key is None and others and mine is not None and server is None:
+        # Two installations look alike, and their figures are two companies'.
+        err.print(clean(f"{mine.username} at {where}"), style="dim", markup=False)
+    return Api(where, folder=folder, signed=mine, key=key, language=_language())
 
 
 def _language() -> str:

@@ -12,7 +12,7 @@ import typer
 
 from channels_app.cli import installation
 from channels_app.cli.ask import FAILED, USAGE
-from channels_app.cli.local import UsageError, err, explained, out, print_json
+from channels_app.cli.local import STOPPED, UsageError, err, explained, out, print_json
 from channels_app.cli.render import clean
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ app = typer.Typer()
 
 
 @app.command(rich_help_panel="Run it")
+@explained
 def connect(
     url: Annotated[
         str | None,
@@ -47,16 +48,15 @@ def connect(
     if url and files:
         raise typer.BadParameter("give an address or --csv files, not both", param_hint="URL")
     try:
-        installation.enter()
         if files:
             address = connecting.tables(files, tenant=tenant, folder=installation.folder() / "tables")
         else:
             address = url or os.environ.get("SWITCHYARD_WAREHOUSE_URL") or ""
             address = address or typer.prompt("Database URL", hide_input=True, err=True)
-        made = connecting.connect(address.strip(), tenant=tenant, anew=draft)
-    except (installation.InstallationError, connecting.ConnectError) as exc:
-        err.print(clean(f"Not connected: {exc}"), style="red", markup=False)
-        raise typer.Exit(USAGE) from exc
+            address = connecting.absolute(address.strip())
+        made = connecting.connect(address, tenant=tenant, anew=draft)
+    except connecting.ConnectError as exc:
+        raise UsageError(f"Not connected: {exc}") from exc
     verb = "Replaced" if made.replaced else "Connected"
     out.print(clean(f"{verb}: {made.label}, for {made.tenant}."), style="green", markup=False)
     for name, columns in made.relations.items():
@@ -68,6 +68,9 @@ def connect(
         err.print(clean(f"Careful: {line}."), style="yellow", markup=False)
     for gap in made.gaps:
         err.print(clean(f"Careful: {gap}."), style="yellow", markup=False)
+    if made.remedy:
+        err.print("A role that can only read, made by the server's administrator; then connect with that one:")
+        err.print(clean(made.remedy), style="dim", markup=False, soft_wrap=True)
 
 
 def _known(made: Connected) -> str:
@@ -134,8 +137,14 @@ def logs(
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
         raise typer.BadParameter(f"no process is called so; there are: {known}", param_hint="PROCESSES")
     width = max(map(len, names)) + 2
-    for line in reading.latest(folder, wanted, most=lines):
+    found = reading.latest(folder, wanted, most=lines)
+    for line in found:
         out.print(reading.written(line, width=width), soft_wrap=True)
+    if not found:
+        what = f"names {about}" if about else "is of that kind"
+        err.print(clean(f"No line {what} in what {folder} keeps."), style="yellow", markup=False)
+        if not follow:
+            raise typer.Exit(FAILED)
     try:
         for line in reading.follow(folder, wanted) if follow else ():
             out.print(reading.written(line, width=width), soft_wrap=True)
@@ -195,6 +204,9 @@ def doctor(
     except installation.InstallationError as exc:
         err.print(clean(str(exc)), style="red", markup=False)
         raise typer.Exit(USAGE) from exc
+    if installation.asleep():
+        err.print(clean(STOPPED.format(installation.folder())), style="red", markup=False)
+        raise typer.Exit(FAILED)
     from django.core.management import CommandError, call_command
 
     try:

@@ -63,7 +63,8 @@ def plain(view: TurnView) -> str:
         preview = artifact.get("preview") or {}
         if artifact.get("kind") == "table" and preview.get("columns"):
             rows = [[column["name"] for column in preview["columns"]], *preview.get("rows", ())]
-            parts.append("\n".join("\t".join(_flat(cell) for cell in row) for row in rows))
+            lines = ["\t".join(_bare(cell) for cell in row) for row in rows]
+            parts.append("\n".join([*lines, *([left_out] if (left_out := _left_out(preview)) else ())]))
     if view.citations:
         parts.append("\n".join(f"[{c['n']}] {_source(c)}" for c in view.citations))
     return "\n\n".join(parts)
@@ -78,12 +79,17 @@ def table(preview: dict[str, Any]) -> RenderableType:
         drawn.add_column(Text(clean(str(column["name"]))), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(_cell(cell)) for cell in row))
-    total = preview.get("total", len(rows))
+    left_out = _left_out(preview)
+    return Group(drawn, Text(left_out, style="dim")) if left_out else drawn
+
+
+def _left_out(preview: dict[str, Any]) -> str:
+    """Return how much of a table a preview shows; empty when that is all."""
+    shown = len(preview.get("rows", ()))
+    total = preview.get("total", shown)
     if preview.get("truncated"):
-        return Group(drawn, Text(f"the first {len(rows)} of more than {total} rows", style="dim"))
-    if total > len(rows):
-        return Group(drawn, Text(f"{len(rows)} of {total} rows", style="dim"))
-    return drawn
+        return f"the first {shown} of more than {total} rows; the page has the others that were read"
+    return f"{shown} of {total} rows; the page has all of them" if total > shown else ""
 
 
 def citations(view: TurnView) -> RenderableType:
@@ -162,6 +168,11 @@ def _cell(cell: Any) -> str:  # Any: a cell as JSON carries it
         # Whole numbers get no separators: they may be years or ids.
         return f"{cell:,.2f}" if abs(cell) >= 1 or cell == 0 else f"{cell:.4g}"
     return _flat(cell)
+
+
+def _bare(cell: Any) -> str:  # Any: a cell as JSON carries it
+    """Return a cell for a pipe: rounded as on the page, and without what a program would have to take out again."""
+    return "" if cell is None else _cell(cell).replace(",", "") if isinstance(cell, float) else _flat(cell)
 
 
 def _flat(cell: Any) -> str:  # Any: a cell as JSON carries it

@@ -90,7 +90,13 @@ def screen(now: Situation, breakers: list[tuple[str, str]]) -> RenderableType:
 def _figures(now: Situation) -> RenderableType:
     figures = now.figures
     parts = [f"{figures['open_turns']} turns and {figures['open_jobs']} jobs under way"]
-    ended = [f"{figures[name]} {name}" for name in ("answered", "failed", "cancelled") if figures[name]]
+    counts = {
+        "answered": figures["answered"],
+        "without a known answer": figures["no_answer"],
+        "failed": (figures["failed"] or 0) - (figures["no_answer"] or 0),
+        "cancelled": figures["cancelled"],
+    }
+    ended = [f"{count} {name}" for name, count in counts.items() if count]
     parts.append("last hour: " + (", ".join(ended) or "nothing ended"))
     if figures["p50_s"] is not None and figures["p95_s"] is not None:
         parts.append(f"answers in {seconds(figures['p50_s'] * 1000)} (half), {seconds(figures['p95_s'] * 1000)} (95 %)")

@@ -88,7 +88,11 @@ def _lines(file: Path) -> Iterator[list[str]]:
             yield from (row for row in csv.reader(text, dialect) if any(cell.strip() for cell in row))
     except UnicodeDecodeError as exc:
         raise TableError(f"{file}: not UTF-8; save it as “CSV UTF-8”") from exc
-    except (OSError, csv.Error) as exc:
+    except FileNotFoundError as exc:
+        raise TableError(f"there is no file {file}") from exc
+    except OSError as exc:
+        raise TableError(f"{file} can't be read: {exc.strerror}") from exc
+    except csv.Error as exc:
         raise TableError(f"{file}: {exc}") from exc
 
 

@@ -123,12 +123,19 @@ def password(
 @app.command()
 @explained
 def roles(
-    name: Name, role: Annotated[list[str] | None, typer.Argument(help="All of them; none takes them away.")] = None
+    name: Name,
+    role: Annotated[
+        list[str] | None, typer.Argument(help="All that they are to have; without any, theirs are shown.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Take all of them away.")] = False,
 ) -> None:
-    """Set somebody's roles, which their tokens carry from the next sign-in on."""
+    """Show somebody's roles, or set them: tokens carry them from the next sign-in on."""
+    if role and none:
+        raise UsageError("Name roles, or take all away by --none; not both.")
     person = _one(name)
-    person.roles = role or []
-    person.save(update_fields=["roles"])
+    if role or none:
+        person.roles = role or []
+        person.save(update_fields=["roles"])
     out.print(clean(f"{name}: {', '.join(person.roles) or 'no role'}."), markup=False)
 
 

@@ -21,6 +21,7 @@ FROM switchyard_stage WHERE state IN ('waiting', 'dispatched', 'running') GROUP 
 HOUR = """
 SELECT count(*) FILTER (WHERE t.ended_at IS NULL) AS open_turns,
        count(*) FILTER (WHERE t.state = 'completed') AS answered, count(*) FILTER (WHERE t.state = 'failed') AS failed,
+       count(*) FILTER (WHERE t.state = 'failed' AND t.error_code = 'no_answer') AS no_answer,
        count(*) FILTER (WHERE t.state = 'cancelled') AS cancelled,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM t.ended_at - t.created_at))
          FILTER (WHERE t.state = 'completed') AS p50_s,
@@ -34,6 +35,10 @@ SELECT count(*) FILTER (WHERE t.ended_at IS NULL) AS open_turns,
        (SELECT count(*) FROM switchyard_document WHERE state = 'failed') AS failed_documents
 FROM switchyard_turn t WHERE t.ended_at IS NULL OR t.ended_at > now() - interval '1 hour'
 """
+
+
+#: Failed turns of an hour that are no worry: so few, or such a share of those that ended.
+_FEW, _SMALL_SHARE = 5, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,20 @@ class Situation:
         ):
             if count := self.figures.get(name):
                 found.append(f"{words}: {count}")
+        found.extend(_unanswered(self.figures))
         return found
+
+
+def _unanswered(figures: Mapping[str, float | int | None]) -> list[str]:
+    """Return what there is to say of an hour in which too many questions got no answer."""
+    answered, failed, unknown = (int(figures.get(name) or 0) for name in ("answered", "failed", "no_answer"))
+    if failed < _FEW or failed <= _SMALL_SHARE * (answered + failed):
+        return []
+    told = f"{failed} of {answered + failed} questions in the last hour got no answer"
+    if unknown == failed:
+        return [f"{told}: none is known (do the figures' names fit what people ask? See Warehouses in the admin)"]
+    others = f"{failed - unknown} by an error" + (f", {unknown} because none is known" if unknown else "")
+    return [f"{told}: {others} (switchyard logs --level warning)"]
 
 
 def lines(alive: Sequence[Row]) -> list[Line]:

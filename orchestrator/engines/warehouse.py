@@ -58,6 +58,7 @@ class Warehouse(Protocol):
 
         Raises:
             DependencyDownError: the server does not answer.
+            NoAnswerError: the database's file is gone.
         """
 
     def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
@@ -71,6 +72,7 @@ class Warehouse(Protocol):
             GuardRefusedError: the engine's estimate is over `limits.cost`, or its role may not read something.
             DeadlineExceededError: it ran past `limits.timeout_s`.
             DependencyDownError: the server does not answer.
+            NoAnswerError: the database's file is gone.
             EngineError: the statement failed; the message holds no data values.
         """
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,6 +44,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_:.-]{1,63}")
 def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
     """Return the warehouse behind `postgresql://`, `sqlite:///` or `mysql://`; nothing is contacted yet.
 
+    A relative path of SQLite's begins at the data folder, so that tables which lie there move with it.
+
     Raises:
         InvalidInputError: the address can't be read, or names another kind of database.
     """
@@ -56,7 +59,7 @@ def open_warehouse(url: str, *, pool_size: int = 2) -> Warehouse:
         case "mysql" | "mariadb":
             return MysqlWarehouse(address, pool_size=pool_size)
         case "sqlite" if address.database and address.database != ":memory:":
-            return SqliteWarehouse(address.database)
+            return SqliteWarehouse(settings.SWITCHYARD.data_dir / address.database)
     raise InvalidInputError("this kind of database is not supported", field="url")
 
 

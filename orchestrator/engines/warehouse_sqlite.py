@@ -21,6 +21,7 @@ from orchestrator.errors import (
     DependencyDownError,
     EngineError,
     GuardRefusedError,
+    NoAnswerError,
     OrchestratorError,
     StoppedError,
 )
@@ -46,6 +47,7 @@ class SqliteWarehouse:
     dialect = "sqlite"
 
     def __init__(self, path: str | os.PathLike[str], *, hidden: Collection[str] = ()) -> None:
+        self._path = os.fspath(path)
         self._uri = f"file:{quote(os.fspath(path))}?mode=ro"
         self._hidden = frozenset(name.lower() for name in hidden)
         self._lock = threading.Lock()
@@ -89,6 +91,9 @@ class SqliteWarehouse:
                 self._uri, uri=True, isolation_level=None, check_same_thread=False, timeout=1.0
             )
         except sqlite3.Error as exc:
+            if not os.path.exists(self._path):
+                # No file comes back by itself: this is no moment's weakness, which a breaker and a retry are for.
+                raise NoAnswerError("the warehouse's file is not there", detail_key="sql.no_file") from exc
             raise DependencyDownError("the warehouse's file can't be opened", dependency="warehouse") from exc
         with closing(connection):
             yield connection

@@ -10,6 +10,12 @@ from django.conf import settings
 
 from orchestrator.errors import ConflictError
 
+#: What an operator does about a row that was sealed with another key.
+WAY_BACK = (
+    "copy the value of `field_key` from the old installation's secrets.json into this one's (in the data folder; where"
+    " SWITCHYARD_FIELD_KEY is set in the environment, that is what counts), then start again"
+)
+
 
 def seal(text: str) -> bytes:
     """Return `text` encrypted and authenticated."""

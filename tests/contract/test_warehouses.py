@@ -26,6 +26,7 @@ from orchestrator.errors import (
     EngineError,
     GuardRefusedError,
     InvalidInputError,
+    NoAnswerError,
     StoppedError,
 )
 from orchestrator.pipeline.sql_guard import guard
@@ -338,8 +339,8 @@ def test_sqlite_denies_what_a_guard_should_have_stopped(tmp_path: Path, sql: str
         sqlite(tmp_path).warehouse.run(sql, limits=replace(LIMITS, timeout_s=1), stop=Stop())
 
 
-def test_a_missing_sqlite_file_is_down(tmp_path: Path) -> None:
-    with pytest.raises(DependencyDownError):
+def test_a_missing_sqlite_file_is_not_worth_another_try(tmp_path: Path) -> None:
+    with pytest.raises(NoAnswerError):
         SqliteWarehouse(tmp_path / "none.db").run(ALL, limits=LIMITS, stop=Stop())
 
 

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
+from sqlalchemy.engine import URL, make_url
 
 from deploy.servers import free_port
 from deploy.testservers import EmbeddedServers
 from orchestrator import ids
+from orchestrator.chat.models import Turn
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import Tenant, User
-from tests.integration.admin_kit import a_tenant
+from tests.integration.admin_kit import a_tenant, a_turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOOD = "correct-horse-battery"
@@ -107,9 +110,14 @@ def test_roles_are_set_and_taken_away(tenant: Tenant, name: str) -> None:
 
     switchyard("user", "roles", name, "manager", "buyer")
     some = User.objects.get(username=name).roles
-    switchyard("user", "roles", name)
+    shown = switchyard("user", "roles", name)
+    kept = User.objects.get(username=name).roles
+    both = switchyard("user", "roles", name, "buyer", "--none")
+    switchyard("user", "roles", name, "--none")
 
-    assert some == ["manager", "buyer"]
+    assert some == kept == ["manager", "buyer"]
+    assert f"{name}: manager, buyer." in shown.stdout
+    assert (both.returncode, "not both" in both.stderr) == (2, True)
     assert User.objects.get(username=name).roles == []
 
 
@@ -184,6 +192,26 @@ def test_the_status_names_what_needs_a_hand_first(tenant: Tenant) -> None:
     assert [line["name"] for line in told["queues"]] == ["gpu", "gpu.bulk", "sql", "rag", "llm", "jobs", "batch"]
 
 
+def test_an_hour_with_many_questions_unanswered_is_no_well(tenant: Tenant) -> None:
+    before = json.loads(switchyard("status", "--json").stdout)["figures"]
+    first = a_turn(tenant)
+    facts = {name: getattr(first, name) for name in ("tenant_id", "conversation_id", "user_id", "deadline_at")}
+    more = (before["answered"] + before["failed"]) // 9 + 6
+    Turn.objects.bulk_create(
+        Turn(id=ids.new_id("trn"), text="?", cid="c", message="m", state="failed", error_code="no_answer",
+             ended_at=timezone.now(), **facts)
+        for _ in range(more)
+    )  # fmt: skip
+
+    told = json.loads(switchyard("status", "--json").stdout)
+    seen = switchyard("status").stdout
+    Turn.objects.filter(tenant=tenant).delete()
+
+    assert told["figures"]["no_answer"] - before["no_answer"] == more
+    assert any("questions in the last hour got no answer" in worry for worry in told["worries"])
+    assert f"{before['no_answer'] + more} without a known answer" in " ".join(seen.split())
+
+
 def test_a_database_that_is_away_is_told_plainly() -> None:
     url = f"postgresql://u:hidden@127.0.0.1:{free_port()}/d"
 
@@ -193,6 +221,84 @@ def test_a_database_that_is_away_is_told_plainly() -> None:
         assert "does not answer" in done.stderr
         assert "hidden" not in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("doctor",), ("doctor", "--sql"), ("status",), ("connect", "sqlite:///x.db"), ("user", "list")]
+)
+def test_where_nothing_was_started_it_is_said_what_starts_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = switchyard(*command, SWITCHYARD_DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
+
+    assert done.returncode == 2
+    assert f"nothing was started with {tmp_path}. Start it by `make run`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("status",), ("connect", "sqlite:////x.db"), ("user", "list")])
+def test_where_it_was_stopped_it_is_said_what_starts_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    url = f"postgresql://u:hidden@127.0.0.1:{free_port()}/d"
+    (tmp_path / "secrets.json").write_text(json.dumps({"database_url": url}))
+    (tmp_path / "servers.json").write_text("{}")
+    (tmp_path / "lock").write_text("4194305\n")  # beyond the largest process id
+
+    done = switchyard(*command, SWITCHYARD_DATA_DIR=str(tmp_path), DATABASE_URL="", REDIS_URL="")
+
+    assert done.returncode == 1
+    assert f"Switchyard does not run with {tmp_path}: start it by `make run`." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- a company's own database ---
+
+
+@pytest.fixture
+def warehouse(servers: EmbeddedServers) -> URL:
+    return make_url(servers.database_url)
+
+
+def connect(tenant: Tenant, address: URL) -> subprocess.CompletedProcess[str]:
+    url = address.render_as_string(hide_password=False)
+    return switchyard("connect", "--tenant", tenant.slug, SWITCHYARD_WAREHOUSE_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"password": "secret-word"}, "refuses {user}: wrong password"),
+        ({"port": 1}, "nothing listens at 127.0.0.1:1"),
+        ({"database": "no_such"}, "has no database no_such"),
+        ({"query": {"sslmode": "require"}}, "does not speak SSL"),
+        ({"host": "no-such-host.invalid"}, "there is no machine called no-such-host.invalid"),
+    ],
+)
+def test_why_a_database_can_not_be_connected_is_told_apart(
+    tenant: Tenant, warehouse: URL, change: dict[str, Any], told: str
+) -> None:
+    address = warehouse.set(**change)
+
+    done = connect(tenant, address)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Not connected: ")
+    assert told.format(user=warehouse.username) in done.stderr
+    assert str(address.password) not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_role_that_can_do_more_gets_the_statements_for_one_that_can_not(tenant: Tenant, warehouse: URL) -> None:
+    done = connect(tenant, warehouse)
+
+    assert done.returncode == 0, done.stderr
+    assert "Careful: " in done.stderr
+    assert f'GRANT CONNECT ON DATABASE "{warehouse.database}" TO switchyard_reader;' in done.stderr
+    assert str(warehouse.password) not in done.stderr + done.stdout
+
+
+def test_a_csv_that_is_not_there_is_named(tenant: Tenant) -> None:
+    done = switchyard("connect", "--tenant", tenant.slug, "--csv", "nofile.csv")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Not connected: there is no file nofile.csv\n"
 
 
 # --- logs ---
@@ -213,6 +319,7 @@ def test_logs_are_read_in_order_of_time_and_by_what_they_are_about(tmp_path: Pat
 
     everything = switchyard("logs", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
     about = switchyard("logs", "--about", "trn_1", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
+    nothing = switchyard("logs", "--about", "trn_none", SWITCHYARD_DATA_DIR=str(tmp_path))
     worse = switchyard("logs", "gateway", "--level", "warning", SWITCHYARD_DATA_DIR=str(tmp_path)).stdout
 
     order = [everything.index(words) for words in ("turn accepted", "stage done", "cleared", "slow reader", "a crash")]
@@ -220,6 +327,8 @@ def test_logs_are_read_in_order_of_time_and_by_what_they_are_about(tmp_path: Pat
     assert "\x1b[2J" not in everything
     assert [words in about for words in ("turn accepted", "stage done", "slow reader")] == [True, True, False]
     assert ("slow reader" in worse, "stage done" in worse) == (True, False)
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "No line names trn_none in what" in nothing.stderr
 
 
 def test_a_backup_is_made_from_the_command_line(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_the_doctor_names_a_sealed_address_that_another_key_sealed(doctor: Strin
     report = examined(doctor)
     Warehouse.objects.filter(tenant=tenant).delete()
 
-    assert "lost: sealed with another SWITCHYARD_FIELD_KEY" in report
+    assert "its address was sealed with another field key" in report
 
 
 def test_statements_for_an_administrator_make_a_weak_role_strong_enough(

@@ -171,6 +171,24 @@ def test_a_signal_ends_everything_and_is_no_failure(start: Starter, number: sign
     assert alive(everything) == set()
 
 
+def test_the_command_line_in_that_folder_asks_where_it_listens(start: Starter, tmp_path: Path) -> None:
+    run = start()
+    environ = {key: value for key, value in os.environ.items() if key != "SWITCHYARD_SERVER"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "channels_app.cli.main", "login"],
+        cwd=CHECKOUT,
+        env=environ | {"SWITCHYARD_DATA_DIR": str(run.folder), "XDG_CONFIG_HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert f"User name at http://127.0.0.1:{run.port}:" in done.stderr
+
+
 def test_a_second_ctrl_c_does_not_wait_for_the_grace(start: Starter) -> None:
     run = start(STUB_GRACE_S="60")
     everything = run.descendants()

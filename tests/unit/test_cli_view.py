@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +146,12 @@ def test_a_cut_table_says_so() -> None:
     assert "the first 2 of more than 12 rows" in shown(render.table(PREVIEW | {"truncated": True}))
 
 
-def test_a_pipe_gets_tabs_and_nothing_else() -> None:
+def test_a_pipe_gets_tabs_rounded_numbers_and_how_much_that_is() -> None:
     ready = frame("artifact.ready", artifact="a", kind="table", url="/x", preview=PREVIEW)
 
     assert render.plain(a_view(ready, COMPLETED)).split("\n\n") == [
         "Forty-two.",
-        "branch\tyear\teur\nCentro\t2026\t10321.5\n\t2025\t0.125",
+        "branch\tyear\teur\nCentro\t2026\t10321.50\n\t2025\t0.125\n2 of 12 rows; the page has all of them",
         "[1] Handbook — Tips",
     ]
 
@@ -206,25 +207,42 @@ def test_a_stop_says_what_it_reached() -> None:
 
 
 def test_credentials_are_for_their_owner_alone_even_over_an_open_file(tmp_path: Path) -> None:
-    path = credentials.path_of({"XDG_CONFIG_HOME": str(tmp_path)})
-    path.parent.mkdir(parents=True)
-    path.write_text("{}")
+    folder = credentials.folder_of({"XDG_CONFIG_HOME": str(tmp_path)})
+    kept = Credentials(server="http://s", username="u", access="a", refresh="r", expires_at=1.0, signed_in_at=1.0)
+    credentials.save(folder, replace(kept, username="before"))
+    (path,) = folder.iterdir()
     path.chmod(0o644)
-    kept = Credentials(server="http://s", username="u", access="a", refresh="r", expires_at=1.0)
 
-    credentials.save(path, kept)
+    credentials.save(folder, kept)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert credentials.load(path) == kept
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["credentials.json"]
+    assert credentials.load(folder, "http://s") == kept
+    assert list(folder.iterdir()) == [path]
+
+
+def test_each_server_has_its_own_credentials_the_latest_sign_in_first(tmp_path: Path) -> None:
+    one = Credentials(server="http://s:1", username="u", access="a", refresh="r", expires_at=1.0, signed_in_at=1.0)
+    two = replace(one, server="https://s:1", username="v", signed_in_at=2.0)
+    credentials.save(tmp_path, two)
+    credentials.save(tmp_path, one)
+
+    known = credentials.everywhere(tmp_path)
+    credentials.forget(tmp_path, one.server)
+
+    assert known == [two, one]
+    assert (credentials.load(tmp_path, one.server), credentials.load(tmp_path, two.server)) == (None, two)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"server": 1}', "\x00"])
 def test_a_file_that_holds_no_credentials_counts_as_none(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "credentials.json"
+    credentials.save(
+        tmp_path, Credentials(server="s", username="u", access="a", refresh="r", expires_at=1.0, signed_in_at=1.0)
+    )
+    (path,) = tmp_path.glob("*.json")
     path.write_text(content)
 
-    assert credentials.load(path) is None
+    assert credentials.load(tmp_path, "s") is None
+    assert credentials.everywhere(tmp_path) == []
 
 
 def test_folders_are_searched_for_what_can_be_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write everything that PostgreSQL holds into one file, of one moment, while all goes on."""
+"""Write everything that PostgreSQL holds, and the tables made of CSV files, into one file, while all goes on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.admin.archive import tools
+from orchestrator.admin.archive import tables, tools
 from orchestrator.admin.archive.manifest import FORMAT, PASSING, ArchiveError, Manifest, figures, key_mark, migrations
 
 MANIFEST, DUMP = "manifest.json", "database.dump"
@@ -18,7 +19,12 @@ _BEGUN = "dumping contents of table"
 
 
 def backup(
-    url: str, target: Path, *, field_key: str, progress: Callable[[str, int, int], None] = lambda step, done, of: None
+    url: str,
+    target: Path,
+    *,
+    field_key: str,
+    data: Path | None = None,
+    progress: Callable[[str, int, int], None] = lambda step, done, of: None,
 ) -> Manifest:
     """Write a backup to `target` and return what it says of itself.
 
@@ -29,6 +35,7 @@ def backup(
         url: the platform's database.
         target: a file that does not exist yet.
         field_key: only its mark is kept.
+        data: the data folder, for the tables made of CSV files; without one, there are none.
         progress: told of each step, with tables done and tables in all.
 
     Raises:
@@ -73,6 +80,8 @@ def backup(
             command += [f"--exclude-table-data={name}" for name in sorted(PASSING)]
             tools.run([*command, f"--snapshot={snapshot}", f"--file={dump}"], url, heard=heard)
             whole = Path(folder) / "whole"
+            if data is not None:
+                manifest = replace(manifest, files=tables.copy(data, Path(folder)))
             _pack(whole, manifest, dump)
             # `link` refuses an existing name, where a rename would replace somebody's earlier backup.
             try:
@@ -94,6 +103,8 @@ def _pack(path: Path, manifest: Manifest, dump: Path) -> None:
         entry.size, entry.mode = len(content), 0o600
         tar.addfile(entry, io.BytesIO(content))
         tar.add(dump, arcname=DUMP)
+        for name in manifest.files:
+            tar.add(dump.parent / name, arcname=name)
         file.flush()
     with path.open("rb") as written:
         os.fsync(written.fileno())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
 import psycopg2.extensions
 from psycopg2 import sql
 
-FORMAT = 1
+#: 2: with the databases that were made of CSV files.
+FORMAT = 2
 #: What is true of the moment alone: processes that live are not the restored data's.
 PASSING = frozenset({"switchyard_process"})
 #: Of every row's text: the order of rows does not matter, and the server reads each once without sorting.
@@ -45,6 +46,8 @@ class Manifest:
     #: Tells the field key without showing it: sealed addresses open with that key alone.
     key: str
     tables: dict[str, Figures]
+    #: The same of each database made of CSV files, by its name below the data folder; none before format 2.
+    files: dict[str, Figures] = field(default_factory=dict)
 
     def encoded(self) -> bytes:
         """Return it as JSON."""
@@ -61,17 +64,19 @@ class Manifest:
             raw: dict[str, Any] = orjson.loads(content)
             if raw["format"] > FORMAT:
                 raise ArchiveError(f"the backup has format {raw['format']}, this Switchyard reads up to {FORMAT}")
-            tables = {
-                name: Figures(rows=int(each["rows"]), hash=str(each["hash"])) for name, each in raw["tables"].items()
-            }
-            return cls(**(raw | {"tables": tables, "migrations": tuple(raw["migrations"])}))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as exc:
+            told = {"tables": _figures(raw["tables"]), "files": _figures(raw.get("files", {}))}
+            return cls(**(raw | told | {"migrations": tuple(raw["migrations"])}))
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as exc:
             raise ArchiveError("this is no Switchyard backup") from exc
 
     @property
     def rows(self) -> int:
         """All rows of all tables."""
         return sum(each.rows for each in self.tables.values())
+
+
+def _figures(raw: dict[str, Any]) -> dict[str, Figures]:  # Any: JSON that is read piece by piece
+    return {name: Figures(rows=int(each["rows"]), hash=str(each["hash"])) for name, each in raw.items()}
 
 
 def key_mark(field_key: str) -> str:

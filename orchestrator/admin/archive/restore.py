@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg2.extensions
 from psycopg2 import sql
 
-from orchestrator.admin.archive import tools
+from orchestrator.admin.archive import tables, tools
 from orchestrator.admin.archive.backup import DUMP, MANIFEST
-from orchestrator.admin.archive.manifest import ArchiveError, Manifest, figures, key_mark, migrations, unlike
+from orchestrator.admin.archive.manifest import ArchiveError, Figures, Manifest, figures, key_mark, migrations, unlike
 
 _PEOPLE = "SELECT count(*) FROM switchyard_user"
 #: Heard of in the last ten seconds, where a lease lasts six.
@@ -54,16 +54,20 @@ def restore(
     *,
     field_key: str,
     known: frozenset[str],
+    data: Path | None = None,
     replace: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Restored:
     """Put what `source` holds into the database at `url`, in one transaction, and compare every table.
+
+    The databases made of CSV files follow once that is done: they are looked at before anything is touched.
 
     Args:
         url: an empty database, or with `replace` one whose contents may go.
         source: what `backup` wrote.
         field_key: this installation's.
         known: this version's migrations; a backup of a later version is refused.
+        data: the data folder, which the tables made of CSV files go into; left out, they stay in the backup.
         replace: drop what is there.
         progress: told of each step.
 
@@ -73,6 +77,8 @@ def restore(
     manifest = read_manifest(source)
     if later := sorted(set(manifest.migrations) - known):
         raise ArchiveError(f"the backup comes from a later version (it has seen {later[-1]}); update Switchyard first")
+    wanted = manifest.files if data is not None else {}
+    tables.require_names(wanted)
     connection = tools.connect(url)
     try:
         connection.autocommit = True
@@ -81,7 +87,9 @@ def restore(
         pg_restore, psql = (tools.program(name, at_least=major) for name in ("pg_restore", "psql"))
         with tempfile.TemporaryDirectory(prefix="switchyard-restore-") as folder:
             progress("unpacking")
-            dump, entries = _unpack(source, Path(folder)), Path(folder) / "entries"
+            dump, entries = _unpack(source, Path(folder), wanted), Path(folder) / "entries"
+            if data is not None:
+                tables.require_free(data, wanted, replace=replace)
             entries.write_text(own_entries(tools.contents(pg_restore, dump)), encoding="utf-8")
             progress("restoring")
             flags = ["--clean", "--if-exists", "--no-owner", "--no-acl", f"--use-list={entries}"]
@@ -91,8 +99,9 @@ def restore(
             # psql and not pg_restore itself: what has to go first goes, or stays, in the same transaction.
             once = [psql, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
             tools.run([*once, f"--file={first}", f"--file={script}"], url)
+            put = tables.put(Path(folder), data, wanted) if data is not None and wanted else {}
         progress("comparing")
-        wrong = unlike(manifest.tables, figures(connection))
+        wrong = unlike(manifest.tables, figures(connection)) + unlike(wanted, put)
     finally:
         connection.close()
     if wrong:
@@ -130,10 +139,13 @@ def _drop_unknown(connection: psycopg2.extensions.connection, manifest: Manifest
     return "".join(drop.as_string(connection) for drop in drops)
 
 
-def _unpack(source: Path, folder: Path) -> Path:
+def _unpack(source: Path, folder: Path, wanted: dict[str, Figures]) -> Path:
     try:
         with tarfile.open(source, "r:") as tar:
-            tar.extract(DUMP, folder, filter="data")
+            for name in (DUMP, *wanted):
+                tar.extract(name, folder, filter="data")
     except (tarfile.TarError, KeyError, OSError) as exc:
         raise ArchiveError(f"{source} is cut off or damaged") from exc
+    if wrong := unlike(wanted, {name: tables.figures(folder / name) for name in wanted}):
+        raise ArchiveError(f"{source} is damaged:\n  " + "\n  ".join(wrong))
     return folder / DUMP

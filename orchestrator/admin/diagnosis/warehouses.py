@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from orchestrator.admin.diagnosis.findings import Check, Finding
-from orchestrator.errors import DependencyDownError, OrchestratorError
+from orchestrator.errors import ConflictError, DependencyDownError, OrchestratorError
 from orchestrator.store.engine import psycopg2_url
+from orchestrator.tenants.sealing import WAY_BACK
 
 NONE = Check(
     id="warehouse-none",
@@ -28,6 +29,13 @@ UNREADABLE = Check(
     why="this tenant's questions about figures end with an error",
     remedy="is its database running, and its address right? `switchyard connect` replaces it",
 )
+SEALED = Check(
+    id="warehouse-sealed",
+    subject="warehouses",
+    level="problem",
+    why="this tenant's questions about figures end with an error",
+    remedy=f"{WAY_BACK}. Only if the old key is lost: `switchyard connect`, which drafts the figures anew",
+)
 SOFT = Check(
     id="warehouse-role",
     subject="warehouses",
@@ -35,7 +43,7 @@ SOFT = Check(
     why="the role is the second wall behind the SQL guard: a hole in the first should lead nowhere",
     remedy="take these rights from it, as deploy/example/harden.sql does",
 )
-CHECKS = (NONE, UNREADABLE, SOFT)
+CHECKS = (NONE, UNREADABLE, SEALED, SOFT)
 
 #: Calls that a read-only transaction doesn't stop, by what they do.
 _FUNCTIONS = (
@@ -79,6 +87,9 @@ def warehouses() -> Iterator[Finding]:
             url = unseal(bytes(row.url_encrypted))
             relations = len(open_warehouse(url).catalogue())
             gaps_found = hardening_gaps(url)
+        except ConflictError:
+            yield SEALED.found(f"{name}: its address was sealed with another field key")
+            continue
         except OrchestratorError as exc:
             yield UNREADABLE.found(f"{name}: {exc}")
             continue

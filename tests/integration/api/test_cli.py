@@ -188,7 +188,8 @@ def test_a_sign_in_that_was_taken_back_is_told(signed_in: Terminal, person: Pers
 
 
 def test_signing_out_ends_the_tokens(signed_in: Terminal, tmp_path: Path, gateway: GatewayProcess) -> None:
-    kept = json.loads((tmp_path / "switchyard" / "credentials.json").read_text())
+    (file,) = (tmp_path / "switchyard" / "servers").iterdir()
+    kept = json.loads(file.read_text())
 
     done = signed_in.run("logout")
 
@@ -196,7 +197,7 @@ def test_signing_out_ends_the_tokens(signed_in: Terminal, tmp_path: Path, gatewa
         f"http://127.0.0.1:{gateway.port}/api/conversations", headers={"Authorization": f"Bearer {kept['access']}"}
     )
     assert done.returncode == 0
-    assert not (tmp_path / "switchyard" / "credentials.json").exists()
+    assert not file.exists()
     assert refused.status_code == 401
 
 

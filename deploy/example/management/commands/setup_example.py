@@ -21,6 +21,7 @@ from psycopg2 import sql
 from deploy.example import company, readers, views
 from orchestrator import ids, logs
 from orchestrator.automation.documents import add_document
+from orchestrator.errors import ConflictError
 from orchestrator.pipeline.semantic.model import load_layer
 from orchestrator.tenants.accounts import issue_api_key
 from orchestrator.tenants.models import ApiKey, Tenant, User, Warehouse
@@ -111,7 +112,7 @@ class Command(BaseCommand):
             if kept is not None and kept.label != label:
                 # Somebody connected this tenant to a database of their own.
                 continue
-            if kept is None or kept.layer != layer or unseal(bytes(kept.url_encrypted)) != url:
+            if kept is None or kept.layer != layer or _address(kept) != url:
                 Warehouse.objects.update_or_create(
                     tenant=tenant,
                     defaults={
@@ -134,6 +135,14 @@ class Command(BaseCommand):
                 content=path.read_bytes(),
                 cid=ids.new_id("cid"),
             )
+
+
+def _address(kept: Warehouse) -> str:
+    """Return what is sealed there; nothing where another key has sealed it, as after a restore."""
+    try:
+        return unseal(bytes(kept.url_encrypted))
+    except ConflictError:
+        return ""
 
 
 def _password(slug: str) -> str:

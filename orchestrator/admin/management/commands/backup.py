@@ -34,9 +34,13 @@ class Command(BaseCommand):
                 url,
                 options["file"],
                 field_key=environment.field_key.get_secret_value(),
+                data=environment.data_dir,
                 **({"progress": options["progress"]} if options.get("progress") else {}),
             )
         except ArchiveError as exc:
             raise CommandError(str(exc)) from exc
         size_mb = options["file"].stat().st_size / 1_000_000
-        self.stdout.write(f"{options['file']}: {made.rows} rows of {len(made.tables)} tables, {size_mb:.1f} MB.")
+        counted = f"{made.rows} rows of {len(made.tables)} tables"
+        if made.files:
+            counted += f", {len(made.files)} database{'s' if len(made.files) > 1 else ''} made of CSV files"
+        self.stdout.write(f"{options['file']}: {counted}, {size_mb:.1f} MB.")

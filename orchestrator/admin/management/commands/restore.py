@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from orchestrator.admin.archive.manifest import ArchiveError
 from orchestrator.admin.archive.restore import restore
 from orchestrator.log.clients import sync_client
+from orchestrator.tenants import sealing
 
 _BATCH = 1_000
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
                 options["file"],
                 field_key=environment.field_key.get_secret_value(),
                 known=known,
+                data=environment.data_dir,
                 replace=options["replace"],
             )
         except ArchiveError as exc:
@@ -51,12 +53,14 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{made.rows} rows in {len(made.tables)} tables are back as of {made.made_at}; counts and hashes are equal."
         )
+        if made.files:
+            self.stdout.write(f"Also back: {', '.join(made.files)}, the databases made of CSV files.")
         if forgotten is None:
             self.stdout.write("Redis does not answer: empty it before you start, its events belong to other data.")
         if done.other_key:
             self.stdout.write(
-                "The field key here is not the backup's: `switchyard connect` each database again, or put the old"
-                " SWITCHYARD_FIELD_KEY back."
+                "The field key here is not the backup's, so the addresses of the databases can't be opened yet:"
+                f" {sealing.WAY_BACK}. Only if the old key is lost: `switchyard connect` each database again."
             )
 
     def _forget(self) -> int | None:
