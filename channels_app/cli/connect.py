@@ -74,13 +74,15 @@ def connect(url: str, *, tenant: str | None) -> Connected:
     try:
         warehouse = open_warehouse(url)
         catalogue = warehouse.catalogue()
+        structure = warehouse.structure()
         gaps = hardening_gaps(url)
     except OrchestratorError as exc:
         raise ConnectError(str(exc)) from exc
     if not catalogue:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
-    layer = draft_layer(catalogue, dialect=cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect))
+    dialect = cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect)
+    layer = draft_layer(catalogue, dialect=dialect, structure=structure)
     where = f"{address.database} on {address.host}" if address.host else str(address.database)
     label = f"{where} as {address.username}" if address.username else where
     _, made = Warehouse.objects.update_or_create(

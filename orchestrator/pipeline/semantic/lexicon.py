@@ -315,7 +315,7 @@ def _number(text: str) -> float | None:
 #: What asks for one of a kind.
 _WHICH: Final = frozenset({"which", "what", "que", "cual"})
 #: Articles and the like between a preposition and its noun.
-_ARTICLES: Final = frozenset(
+ARTICLES: Final = frozenset(
     [
         "the",
         "a",
@@ -344,6 +344,6 @@ _ARTICLES: Final = frozenset(
 
 def _before(words: Sequence[Token], position: int) -> str:
     at = position - 1
-    while at >= 0 and words[at].text in _ARTICLES:
+    while at >= 0 and words[at].text in ARTICLES:
         at -= 1
     return words[at].text if at >= 0 else ""
