@@ -166,12 +166,18 @@ def _join(way: Way) -> Join:
 
 
 def _distinct(entries: Mapping[str, Entry], *, kept_for: Collection[tuple[str, ...]] = ()) -> dict[str, Entry]:
-    """Return the entries without words that several of them have, but for each one's first.
+    labels = _alone({name: entry.labels for name, entry in entries.items()}, kept_for)
+    return {
+        name: entry.model_copy(update={"labels": labels[name]}) for name, entry in entries.items() if name in labels
+    }
+
+
+def _alone(said: Mapping[str, Labels], kept_for: Collection[tuple[str, ...]]) -> dict[str, Labels]:
+    """Return the labels without words that several entries have, but for each one's first.
 
     A word with several meanings would be given the first one's, silently. Nouns of relations are `kept_for` those who
     are called by them.
     """
-    said = {name: entry.labels for name, entry in entries.items()}
     owners: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     firsts: Counter[tuple[str, ...]] = Counter()
     for name, labels in said.items():
@@ -189,7 +195,7 @@ def _distinct(entries: Mapping[str, Entry], *, kept_for: Collection[tuple[str, .
         es = tuple(t for t in labels.es if alone(t) or (t == labels.es[0] and (called or firsts[_stems(t)] == 1)))
         if en or es:
             kept[name] = Labels(en=en or es, es=es or en)
-    return {name: entry.model_copy(update={"labels": kept[name]}) for name, entry in entries.items() if name in kept}
+    return kept
 
 
 def _stems(text: str) -> tuple[str, ...]:

@@ -87,7 +87,8 @@ class NounReader(MeasureReader):
         plain = [m for m in meanings if m.name not in known or "__" not in known[m.name].sql]
         meanings = plain or list(meanings)
         ways = {meaning.name: reach.way(measures, meaning.name) for meaning in meanings}
-        near = [name for name, way in ways.items() if len(way) == min(len(each) for each in ways.values())]
+        nearest = min(len(each) for each in ways.values())
+        near = [name for name, way in ways.items() if not plain or len(way) == nearest]
         if len({ways[name] for name in near}) > 1:
             raise Misread("a word that could be several", words=(item.text,))
         return [meaning for meaning in meanings if meaning.name == near[0]]
