@@ -59,10 +59,13 @@ def connect(url: str, *, tenant: str | None) -> Connected:
     from sqlalchemy.exc import SQLAlchemyError
 
     from orchestrator.admin.diagnosis.warehouses import hardening_gaps
+    from orchestrator.engines.warehouse import Limits
     from orchestrator.engines.warehouse_sql import open_warehouse
     from orchestrator.errors import OrchestratorError
     from orchestrator.pipeline.asking import figures
     from orchestrator.pipeline.semantic.draft import draft_layer
+    from orchestrator.pipeline.semantic.draft_dates import with_last_days
+    from orchestrator.resilience.stop import Stop
     from orchestrator.tenants.models import Warehouse
     from orchestrator.tenants.sealing import seal
 
@@ -82,7 +85,9 @@ def connect(url: str, *, tenant: str | None) -> Connected:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
     dialect = cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect)
-    layer = draft_layer(catalogue, dialect=dialect, structure=structure)
+    layer = with_last_days(
+        draft_layer(catalogue, dialect=dialect, structure=structure), warehouse, limits=Limits(timeout_s=3), stop=Stop()
+    )
     where = f"{address.database} on {address.host}" if address.host else str(address.database)
     label = f"{where} as {address.username}" if address.username else where
     _, made = Warehouse.objects.update_or_create(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from orchestrator.engines.warehouse import Limits, Warehouse
 from orchestrator.engines.warehouse_sqlite import SqliteWarehouse
 from orchestrator.errors import NoAnswerError
+from orchestrator.pipeline.asking import figures
 from orchestrator.pipeline.semantic.draft import draft_layer
+from orchestrator.pipeline.semantic.draft_dates import with_last_days
 from orchestrator.pipeline.sql_answer import SqlAnswer, answer_sql
 from orchestrator.resilience.deadline import Deadline
 from orchestrator.resilience.stop import Stop
 from tests.library import make
 
 TODAY = dt.date(2026, 11, 20)
+EXAMPLES = {
+    "en": ["Fines by reason", "Loans by book", "Members by branch"],
+    "es": ["Multas por motivo", "Préstamos por libro", "Socios por sucursal"],
+}
 
 
 @pytest.fixture(scope="module", params=["with keys", "without keys"])
@@ -25,11 +33,11 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return SqliteWarehouse(make(path, keys=request.param == "with keys"))
 
 
-def ask(question: str, warehouse: Warehouse, language: str) -> SqlAnswer:
+def ask(question: str, warehouse: Warehouse, language: str, *, today: dt.date = TODAY) -> SqlAnswer:
     return answer_sql(
         question,
         language="es" if language == "es" else "en",
-        today=TODAY,
+        today=today,
         layer=draft_layer(warehouse.catalogue(), dialect="sqlite", structure=warehouse.structure()),
         warehouse=warehouse,
         llm=None,
@@ -98,3 +106,17 @@ def test_members_who_share_a_name_are_not_one(tmp_path: Path) -> None:
     answer = ask("loans by member", warehouse, "en")
 
     assert sorted(answer.table.rows) == [("Eva Ruiz", 1), ("Eva Ruiz", 2), ("Lea Noir", 3), ("Max Noir", 1)]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_examples_of_a_draft_return_rows(library: SqliteWarehouse, language: Literal["en", "es"]) -> None:
+    drafted = draft_layer(library.catalogue(), dialect="sqlite", structure=library.structure())
+    # A year on: last month and this year have no rows.
+    today = TODAY.replace(year=2027)
+    layer = with_last_days(drafted, library, limits=Limits(), stop=Stop())
+
+    examples = list(islice(figures(layer, language=language, today=today), 3))
+    counts = [len(ask(example, library, language, today=today).table.rows) for example in examples]
+
+    assert examples == EXAMPLES[language]
+    assert min(counts) > 0

@@ -52,9 +52,9 @@ def nouns(drafted: Drafted, name: str, key: str | None, *, dialect: str) -> Iter
 def part(alias: str, sql: str, *, of: str | None = None, thing: str | None = None) -> Dimension:
     """Return a relation's members in a part that they play: `original language`, `country of the customer`."""
     if of is None or thing is None:
-        return Dimension(
-            labels=labels([said(alias), plural(said(alias))], spanish(said(alias))), sql=sql, nullable=True
-        )
+        # Its values mean the relation itself: "films in English" is not about the original language.
+        names = labels([said(alias), plural(said(alias))], spanish(said(alias)))
+        return Dimension(labels=names, sql=sql, nullable=True, fetch=False)
     es = [
         text
         for its in spanish(of)

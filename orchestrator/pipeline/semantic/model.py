@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,8 @@ class Fact(_Part):
     date: str | None = None
     #: SQL of a point in time, for the hour of the day.
     clock: str | None = None
+    #: The last day with rows when the layer was drafted; no later period is offered as an example.
+    rows_until: dt.date | None = None
     #: Alias -> the alias before it, where there are several ways and one is meant.
     via: dict[str, str] = Field(default_factory=dict)
     #: Aliases with several ways to them, none of which is meant: a question that only names the thing gets no answer.
