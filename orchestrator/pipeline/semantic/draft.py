@@ -72,6 +72,7 @@ def _drafted(relation: str, relations: Catalogue, keys: Mapping[str, str | None]
         keys=frozenset(own),
         targets=tuple(way.relation for way in steps if way.start == relation),
         dated=dated(noun(relation), columns),
+        only=len(relations) == 1,
     )
 
 

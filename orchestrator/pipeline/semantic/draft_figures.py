@@ -31,6 +31,8 @@ class Drafted:
     #: Relations that its rows name.
     targets: tuple[str, ...] = ()
     dated: str | None = None
+    #: Whether there is no other relation, so that "the amount" can be of nothing else.
+    only: bool = False
 
     @property
     def noun(self) -> str:
@@ -94,7 +96,7 @@ def _sum_labels(drafted: Drafted, word: str, *, sums: bool, main: bool) -> Label
           f"total {one} {word}", said(drafted.relation) + f" {word}"]  # fmt: skip
     if not sums:
         en = [text for text in en if text.startswith("total")]
-    elif word not in _ANY:
+    elif drafted.only or word not in _ANY:
         en += [f"total {word}", word]
     if main:
         en += [f"total {many}", f"total of {many}", f"{many} total"]
@@ -103,7 +105,7 @@ def _sum_labels(drafted: Drafted, word: str, *, sums: bool, main: bool) -> Label
         all_of = plural_es(noun_es)
         for word_es in spanish(word):
             es += [f"{word_es} de {all_of}", f"{word_es} de {noun_es}", f"{word_es} total de {all_of}"]
-            es += [] if word in _ANY else [f"{word_es} total", word_es]
+            es += [] if word in _ANY and not drafted.only else [f"{word_es} total", word_es]
             es = es if sums else [text for text in es if "total" in text]
         if main:
             es += [f"total de {all_of}", f"{all_of} totales", f"suma de {all_of}"]
@@ -117,16 +119,17 @@ def _mean_labels(drafted: Drafted, word: str, *, main: bool) -> Labels:
     one, many = drafted.noun, plural(drafted.noun)
     en = [f"average {one} {word}", f"average {word} of {many}", f"average {word} of {one}", f"average {many} {word}",
           f"average {word} per {one}"]  # fmt: skip
-    en += [] if word in _ANY else [f"average {word}", f"mean {word}"]
+    en += [] if word in _ANY and not drafted.only else [f"average {word}", f"mean {word}"]
     if main:
         en += [f"average {one}", f"average {one} value"]
     es: list[str] = []
     for noun_es in spanish(one):
         all_of = plural_es(noun_es)
         for word_es in spanish(word):
-            for mean in ("medio", "media", "promedio"):
+            feminine = word_es.split(maxsplit=1)[0].endswith(("a", "ad", "ión", "ez"))
+            for mean in ("media", "medio", "promedio") if feminine else ("medio", "media", "promedio"):
                 es += [f"{word_es} {mean} de {all_of}", f"{word_es} {mean} por {noun_es}"]
-                es += [] if word in _ANY else [f"{word_es} {mean}"]
+                es += [] if word in _ANY and not drafted.only else [f"{word_es} {mean}"]
             es += [f"media de {word_es} de {all_of}", f"promedio de {word_es} de {all_of}"]
         if main:
             es += [f"{noun_es} medio", f"{noun_es} media", f"{noun_es} promedio"]

@@ -56,7 +56,13 @@ def _distinct(layer: SemanticLayer, dimension: Dimension, relations: Mapping[str
     (alias,) = wanted
     table = exp.alias_(exp.to_table(relations.get(alias, alias)), alias, table=True)
     value = exp.alias_(parsed(dimension.sql, layer.dialect).copy(), "value")
-    return exp.Select().select(value).from_(table).distinct()
+    select = exp.Select().select(value).from_(table)
+    if dimension.key is None:
+        return select.distinct()
+    # A name that two members have stands for neither: their figures would be added up.
+    members = exp.Count(this=exp.Distinct(expressions=[parsed(dimension.key, layer.dialect).copy()]))
+    alone = exp.EQ(this=members, expression=exp.Literal.number(1))
+    return select.group_by(parsed(dimension.sql, layer.dialect).copy()).having(alone)
 
 
 class Lexicons:
