@@ -37,6 +37,8 @@ class Connected:
     #: Whether the layer that there was is kept, and the relations that were drafted into it.
     kept: bool
     added: tuple[str, ...]
+    #: Relations of which nothing was drafted, as the layer uses their names for something else.
+    left_out: tuple[str, ...]
     #: What the kept layer names and this database does not have.
     misfits: tuple[str, ...]
     #: Questions that the draft answers.
@@ -73,15 +75,19 @@ def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
     Raises:
         ConnectError: the tenant, the address or the database is not usable.
     """
+    from django.db import transaction
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
     from orchestrator.admin.diagnosis.warehouses import hardening_gaps
+    from orchestrator.engines.warehouse import Limits
     from orchestrator.engines.warehouse_sql import open_warehouse
     from orchestrator.errors import OrchestratorError
     from orchestrator.pipeline.asking import figures
     from orchestrator.pipeline.semantic.draft import draft_layer
-    from orchestrator.pipeline.semantic.fitting import grown, misfits
+    from orchestrator.pipeline.semantic.draft_dates import with_last_days
+    from orchestrator.pipeline.semantic.fitting import Growth, grown, misfits
+    from orchestrator.resilience.stop import Stop
     from orchestrator.tenants.models import Warehouse
     from orchestrator.tenants.sealing import seal
 
@@ -93,23 +99,28 @@ def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
     try:
         warehouse = open_warehouse(url)
         catalogue = warehouse.catalogue()
+        structure = warehouse.structure()
         gaps = hardening_gaps(url)
     except OrchestratorError as exc:
         raise ConnectError(refusal(address) or str(exc)) from exc
     if not catalogue:
         raise ConnectError("its role can read no table and no view")
     # The port says `str`; these three are all there are.
-    layer = draft_layer(catalogue, dialect=cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect))
-    earlier = None if anew else _earlier(owner, layer.dialect, catalogue)
-    added: list[str] = []
-    if earlier is not None:
-        layer, added = grown(earlier, layer)
+    dialect = cast("Literal['postgres', 'sqlite', 'mysql']", warehouse.dialect)
+    layer = with_last_days(
+        draft_layer(catalogue, dialect=dialect, structure=structure), warehouse, limits=Limits(timeout_s=3), stop=Stop()
+    )
     where = f"{address.database} on {address.host}" if address.host else str(address.database)
     label = f"{where} as {address.username}" if address.username else where
-    _, made = Warehouse.objects.update_or_create(
-        tenant=owner,
-        defaults={"url_encrypted": seal(url), "layer": layer.model_dump(mode="json"), "label": label[:200]},
-    )
+    with transaction.atomic():
+        # Held, so that nothing an admin saves meanwhile is written over.
+        earlier = None if anew else _earlier(owner, layer.dialect, catalogue)
+        growth = grown(earlier, layer) if earlier is not None else Growth(layer=layer)
+        layer = growth.layer
+        _, made = Warehouse.objects.update_or_create(
+            tenant=owner,
+            defaults={"url_encrypted": seal(url), "layer": layer.model_dump(mode="json"), "label": label[:200]},
+        )
     return Connected(
         tenant=owner.slug,
         label=label,
@@ -120,7 +131,8 @@ def connect(url: str, *, tenant: str | None, anew: bool = False) -> Connected:
         remedy=reader_statements(address) if gaps else None,
         replaced=not made,
         kept=earlier is not None,
-        added=tuple(added),
+        added=growth.added,
+        left_out=growth.left_out,
         misfits=tuple(misfits(layer, catalogue)) if earlier is not None else (),
         questions=tuple(islice(figures(layer, language="en", today=datetime.now(UTC).date()), _EXAMPLES)),
     )
@@ -133,14 +145,21 @@ def _earlier(owner: Any, dialect: str, catalogue: Any) -> Any:  # Any: as in `_t
     from orchestrator.pipeline.semantic.model import SemanticLayer
     from orchestrator.tenants.models import Warehouse
 
-    row = Warehouse.objects.filter(tenant=owner).first()
+    row = Warehouse.objects.select_for_update().filter(tenant=owner).first()
     if row is None:
         return None
     try:
         layer = SemanticLayer.model_validate(row.layer)
     except ValidationError as exc:
         raise ConnectError("the layer there is can't be read; --draft replaces it by a new one") from exc
-    return None if layer.dialect != dialect or is_of_another_database(layer, catalogue) else layer
+    if layer.dialect == dialect and not is_of_another_database(layer, catalogue):
+        return layer
+    if layer.verified:
+        raise ConnectError(
+            "this database has none of the tables that the layer there is speaks of, and that layer has"
+            f" {len(layer.verified)} verified queries; --draft forgets them and begins anew"
+        )
+    return None
 
 
 def _tenant(slug: str | None) -> Any:  # Any: a model, which this module may only import once Django is set up

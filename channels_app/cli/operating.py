@@ -64,6 +64,9 @@ def connect(
     out.print(clean(_known(made)), markup=False)
     for question in made.questions:
         out.print(clean(f"  for example: {question}"), markup=False)
+    for name in made.left_out:
+        line = f"nothing was drafted of {name}: what was said uses that name for something else"
+        err.print(clean(f"Careful: {line}."), style="yellow", markup=False)
     for line in made.misfits:
         err.print(clean(f"Careful: {line}."), style="yellow", markup=False)
     for gap in made.gaps:

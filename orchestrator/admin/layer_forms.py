@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from orchestrator.admin.layers import as_text, of_text, require_fit, require_unchanged, version
+from orchestrator.admin.plain_yaml import MOST_LETTERS
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
 
@@ -23,7 +24,6 @@ _HELP = (
     " keeps a measure from being offered; a column that no entry names is not asked about. Checked as a whole; workers"
     " see a change within a minute."
 )
-_LONGEST = 400_000
 
 
 class Meaning(_LayerForm):
@@ -36,7 +36,7 @@ class Meaning(_LayerForm):
     layer_text = forms.CharField(
         label="semantic layer",
         help_text=_HELP,
-        max_length=_LONGEST,
+        max_length=MOST_LETTERS,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 40, "spellcheck": "false", "style": "font-family:monospace"}),
     )
 
@@ -76,8 +76,8 @@ class LayerUpload(forms.Form):
     def clean_file(self) -> str:
         """Return the file's text."""
         file: UploadedFile[bytes] = self.cleaned_data["file"]
-        if (file.size or 0) > _LONGEST:
-            raise forms.ValidationError(f"The file is larger than {_LONGEST // 1_000} kB.")
+        if (file.size or 0) > MOST_LETTERS:
+            raise forms.ValidationError(f"The file is larger than {MOST_LETTERS // 1_000} kB.")
         try:
             content: bytes = file.read()
             return content.decode("utf-8-sig")

@@ -6,6 +6,7 @@ import yaml
 from django.forms import ValidationError as Refused
 from pydantic import ValidationError
 
+from orchestrator.admin import plain_yaml
 from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline.semantic.model import SemanticLayer
 from orchestrator.tenants.models import Warehouse
@@ -63,15 +64,17 @@ def of_text(text: str) -> SemanticLayer:
     Raises:
         ValidationError: a form's; it says which line or which entries are wrong.
     """
+    # Here, as below.
+    from orchestrator.pipeline.semantic.fitting import unreadable
+
     try:
-        return SemanticLayer.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise Refused(f"{where}this is not YAML: {getattr(exc, 'problem', None) or exc}") from exc
+        layer = SemanticLayer.model_validate(plain_yaml.load(text))
     except ValidationError as exc:
         told = [f"{'.'.join(map(str, each['loc'])) or 'the layer'}: {each['msg']}" for each in exc.errors()[:5]]
         raise Refused(told) from exc
+    if wrong := unreadable(layer):
+        raise Refused(wrong[:_TOLD])
+    return layer
 
 
 def require_fit(row: Warehouse, layer: SemanticLayer) -> bool:

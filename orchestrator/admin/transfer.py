@@ -74,6 +74,8 @@ def lines(content: bytes, columns: Sequence[str], *, optional: Sequence[str] = (
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise FileRefusedError("The file is not UTF-8 text: save it as “CSV UTF-8”.") from exc
+    if "\0" in text:
+        raise FileRefusedError("The file holds a null character, which no database can keep.")
     heading = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in heading else ",", strict=True)
     try:

@@ -162,7 +162,7 @@ class VerifiedPages(TenantAdmin):
         """Return the rating that a query is made from, if the person may deal with it."""
         page = _feedback_page()
         wanted = request.GET.get("feedback")
-        if not wanted or not page.has_handle_permission(request):
+        if not wanted or "\0" in wanted or not page.has_handle_permission(request):
             return None
         found: Feedback | None = page.get_queryset(request).filter(pk=wanted, tenant=warehouse.pk).first()
         return found

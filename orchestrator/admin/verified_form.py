@@ -10,6 +10,7 @@ from django import forms
 from pydantic import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from orchestrator.admin import plain_yaml
 from orchestrator.chat.models import Turn
 from orchestrator.pipeline.semantic.editing import mark
 from orchestrator.pipeline.semantic.model import Verified
@@ -73,10 +74,7 @@ class VerifiedForm(forms.Form):
 
     def clean_slots(self) -> dict[str, Any]:
         """Return the holes as YAML has them; the model looks at them later."""
-        try:
-            slots = yaml.safe_load(self.cleaned_data["slots"]) or {}
-        except yaml.YAMLError as exc:
-            raise forms.ValidationError(f"This is not YAML: {getattr(exc, 'problem', None) or exc}.") from exc
+        slots = plain_yaml.load(self.cleaned_data["slots"]) or {}
         if not isinstance(slots, dict):
             raise forms.ValidationError("Each hole is a line of its own: name: {kind: value, dimension: …}.")
         return slots

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from orchestrator import catalogue
 from orchestrator.admin.warehouse_trial import LIMIT_MS, SHOWN, opened
@@ -85,7 +84,7 @@ def reason_of(error: OrchestratorError) -> str:
 def _whole(verified: Verified, holes: Mapping[str, str], dialect: str) -> exp.Expr:
     try:
         tree = filled(verified, holes, dialect)
-    except SqlglotError as exc:
+    except EngineError as exc:
         raise GuardRefusedError("the statement can't be read") from exc
     for left in tree.find_all(exp.Placeholder):
         raise GuardRefusedError(f"the statement has a hole :{left.name} that is not among its holes")

@@ -35,6 +35,27 @@ Catalogue = Mapping[str, tuple[Column, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A declared foreign key of one column: each row of `relation` names at most one row of `target`."""
+
+    relation: str
+    column: str
+    target: str
+    target_column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What the database declares about its relations; empty where nothing is declared, as for views and CSV files."""
+
+    references: tuple[Reference, ...] = ()
+    #: (relation, column) that is unique by itself and never null.
+    keys: frozenset[tuple[str, str]] = frozenset()
+    #: Relations that are views.
+    views: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one statement may cost, and whose it is."""
 
@@ -59,6 +80,15 @@ class Warehouse(Protocol):
         Raises:
             DependencyDownError: the server does not answer.
             NoAnswerError: the database's file is gone.
+        """
+
+    def structure(self) -> Structure:
+        """Return what is declared about the relations; read at each call, for whoever describes a database first.
+
+        Foreign keys of several columns are left out, and what names a relation that is not in `catalogue()` may be in.
+
+        Raises:
+            DependencyDownError: the server does not answer.
         """
 
     def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
-from orchestrator.engines.warehouse import Catalogue, Limits, Table, Warehouse
+from orchestrator.engines.warehouse import Catalogue, Limits, Structure, Table, Warehouse
 from orchestrator.errors import StoppedError
 from orchestrator.resilience.breaker import Breaker, settle
 from orchestrator.resilience.deadline import Deadline
@@ -47,6 +47,21 @@ class GuardedWarehouse:
         permit.dropped()
         with self._lock:
             self._catalogue, self._read_at_s = found, time.monotonic()
+        return found
+
+    def structure(self) -> Structure:
+        """Return what is declared about the relations; see the port.
+
+        Raises:
+            BreakerOpenError: as `catalogue`.
+        """
+        permit = self._breaker.enter()
+        try:
+            found = self._warehouse.structure()
+        except BaseException as exc:
+            settle(permit, exc)
+            raise
+        permit.ok()
         return found
 
     def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table
+from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Reference, Structure, Table
 from orchestrator.engines.warehouse_cells import Rows
 from orchestrator.errors import (
     DeadlineExceededError,
@@ -66,6 +66,12 @@ class PooledWarehouse(ABC):
     _connect_args: ClassVar[Mapping[str, object]]
     _drivername: ClassVar[str]
     _catalogue_sql: ClassVar[str]
+    #: Rows (relation, column, target, its column) of foreign keys of one column.
+    _references_sql: ClassVar[str]
+    #: Rows (relation, column) of what is unique by itself.
+    _keys_sql: ClassVar[str]
+    #: Rows (relation) of views.
+    _views_sql: ClassVar[str]
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._engine: Engine = create_engine(
@@ -93,6 +99,36 @@ class PooledWarehouse(ABC):
             if self._catalogue is None or time.monotonic() - self._read_at_s > CATALOGUE_TTL_S:
                 self._renew()
             return self._catalogue or {}
+
+    def structure(self) -> Structure:
+        """Return what is declared about the relations; see the port."""
+        try:
+            return bounded(
+                lambda _: self._read_structure(), stop=Stop(), limit_s=_CATALOGUE_S, name="warehouse-structure"
+            )
+        except TimeoutError as exc:
+            raise DependencyDownError("the warehouse's catalogue can't be read", dependency="warehouse") from exc
+
+    def _read_structure(self) -> Structure:
+        with self._connection() as connection:
+            try:
+                cursor = connection.driver_connection.cursor()  # type: ignore[union-attr]  # None only when detached
+                found = []
+                for sql in (self._references_sql, self._keys_sql, self._views_sql):
+                    cursor.execute(sql)
+                    found.append([[str(cell) for cell in row] for row in cursor.fetchall()])
+                cursor.close()
+            except Exception as exc:
+                raise DependencyDownError("the warehouse's catalogue can't be read", dependency="warehouse") from exc
+        references, keys, views = found
+        return Structure(
+            references=tuple(
+                Reference(relation=relation, column=column, target=target, target_column=other)
+                for relation, column, target, other in references
+            ),
+            keys=frozenset((relation, column) for relation, column in keys),
+            views=frozenset(name for (name,) in views),
+        )
 
     def _renew(self) -> None:
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.engines.warehouse import Catalogue, Limits, Table
+from orchestrator.engines.warehouse import Catalogue, Limits, Structure, Table
 from orchestrator.engines.warehouse_cells import Rows
 from orchestrator.errors import DeadlineExceededError, EngineError, GuardRefusedError, StoppedError
 from orchestrator.resilience.stop import Stop
@@ -23,11 +23,16 @@ class ScriptedWarehouse:
     #: Statements that the role may not run.
     denied: Collection[str] = ()
     dialect: str = "postgres"
+    declared: Structure = field(default_factory=Structure)
     ran: list[str] = field(default_factory=list)
 
     def catalogue(self) -> Catalogue:
         """Return the relations that it was given; see the port."""
         return self.relations
+
+    def structure(self) -> Structure:
+        """Return what it was told to be declared; see the port."""
+        return self.declared
 
     def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
         """Answer from the script; see the port."""

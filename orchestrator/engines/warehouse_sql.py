@@ -18,6 +18,7 @@ from django.conf import settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.engines import warehouse_declared as declared
 from orchestrator.engines.pg_stop import ended_by
 from orchestrator.engines.warehouse import Column, ColumnType, Limits, Table, Warehouse
 from orchestrator.engines.warehouse_cells import Rows
@@ -81,7 +82,8 @@ class PostgresWarehouse(PooledWarehouse):
     # DISCARD ALL also undoes a setting, a prepared statement or a LISTEN that came through some hole in the guard.
     _cleanup = ("ROLLBACK", "DISCARD ALL")
     _catalogue_sql = """
-        select c.relname, a.attname, coalesce(b.typname, t.typname)
+        select c.relname, a.attname,
+               case when coalesce(b.typtype, t.typtype) = 'e' then 'text' else coalesce(b.typname, t.typname) end
           from pg_class c
           join pg_namespace n on n.oid = c.relnamespace
           join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -92,6 +94,9 @@ class PostgresWarehouse(PooledWarehouse):
            and pg_table_is_visible(c.oid)
            and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
          order by c.relname, a.attnum"""
+    _references_sql = declared.POSTGRES_REFERENCES
+    _keys_sql = declared.POSTGRES_KEYS
+    _views_sql = declared.POSTGRES_VIEWS
 
     def _on_connect(self, raw: Any, record: object) -> None:
         raw.autocommit = True
@@ -175,6 +180,9 @@ class MysqlWarehouse(PooledWarehouse):
         "select table_name, column_name, data_type from information_schema.columns "
         "where table_schema = database() order by table_name, ordinal_position"
     )
+    _references_sql = declared.MYSQL_REFERENCES
+    _keys_sql = declared.MYSQL_KEYS
+    _views_sql = declared.MYSQL_VIEWS
 
     def _on_connect(self, raw: Any, record: object) -> None:
         cursor = raw.cursor()

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from typing import Final
 from urllib.parse import quote
 
-from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Table
+from orchestrator.engines.warehouse import Catalogue, Column, ColumnType, Limits, Reference, Structure, Table
 from orchestrator.engines.warehouse_cells import Rows
 from orchestrator.errors import (
     DeadlineExceededError,
@@ -40,6 +40,24 @@ _FUNCTIONS: Final = frozenset(
     }
 )
 
+#: Foreign keys of one column.
+_FOREIGN_SQL: Final = """
+    select m.name, f."from", f."table", f."to" from sqlite_schema m join pragma_foreign_key_list(m.name) f
+     where m.type = 'table'
+       and (select count(*) from pragma_foreign_key_list(m.name) g where g.id = f.id) = 1
+     order by m.name, f.id desc"""
+#: Columns that are a primary key or a unique index by themselves; the primary key last, to win.
+_KEYS_SQL: Final = """
+    select m.name, (select c.name from pragma_index_info(i.name) c)
+      from sqlite_schema m join pragma_index_list(m.name) i
+     where m.type = 'table' and i."unique" and not i.partial and i.origin <> 'pk'
+       and (select count(*) from pragma_index_info(i.name)) = 1
+       and exists (select 1 from pragma_table_info(m.name) t join pragma_index_info(i.name) x on x.name = t.name
+                    where t."notnull")
+    union all
+    select m.name, t.name from sqlite_schema m join pragma_table_info(m.name) t
+     where m.type = 'table' and t.pk = 1 and (select count(*) from pragma_table_info(m.name) u where u.pk > 0) = 1"""
+
 
 class SqliteWarehouse:
     """A SQLite database file. `hidden` holds what nobody may read: `table` or `table.column`."""
@@ -60,6 +78,27 @@ class SqliteWarehouse:
             if self._catalogue is None or time.monotonic() - self._read_at_s > _CATALOGUE_TTL_S:
                 self._catalogue, self._read_at_s = self._read_catalogue(), time.monotonic()
             return self._catalogue
+
+    def structure(self) -> Structure:
+        """Return what the file declares; see the port."""
+        with self._open() as connection:
+            try:
+                tables = connection.execute("select name, type from sqlite_schema where type in ('table', 'view')")
+                views = frozenset(name for name, kind in tables.fetchall() if kind == "view")
+                foreign = connection.execute(_FOREIGN_SQL).fetchall()
+                keys = [(table, column) for table, column in connection.execute(_KEYS_SQL).fetchall()]
+            except sqlite3.Error as exc:
+                raise DependencyDownError("the warehouse's catalogue can't be read", dependency="warehouse") from exc
+        alone = dict(keys)
+        return Structure(
+            references=tuple(
+                # Without a column, SQLite means the other table's primary key.
+                Reference(relation=table, column=column, target=other, target_column=named or alone.get(other, "id"))
+                for table, column, other, named in foreign
+            ),
+            keys=frozenset(keys),
+            views=views,
+        )
 
     def run(self, sql: str, *, limits: Limits, stop: Stop) -> Table:
         """Run one guarded statement; see the port."""

@@ -76,18 +76,22 @@ def figures(layer: SemanticLayer, *, language: Language, today: dt.date) -> Iter
     """Yield questions about figures of different kinds, each in another form, what the company looks at most first."""
     lexicon, reach = Lexicon(layer, {}), Reach(layer)
     usual = [name for name in (layer.sold, layer.busiest) if name is not None]
-    facts: set[str] = set()
-    for name in dict.fromkeys((*usual, *layer.measures)):
+    facts: list[str] = []
+    asked: set[str] = set()
+    names = dict.fromkeys((*usual, *layer.measures))
+    # Where there are few facts, another figure of one of them.
+    for again, name in (*((False, name) for name in names), *((True, name) for name in names)):
         measure = layer.measures[name]
         fact = _fact(layer, measure)
-        if measure.hidden or fact is None or fact in facts:
+        if measure.hidden or fact is None or name in asked or (fact in facts and not again):
             continue
         fitting = [one for one in layer.dimensions if reach.reaches((name,), one, directly=True)]
         # Another dimension, too: four times "by branch" would tell little of what is there.
         turned = fitting[3 * len(facts) % max(1, len(fitting)) :] + fitting
         question = next(working(lexicon, name, turned, language, today, form=_FORMS[len(facts) % len(_FORMS)]), None)
         if question is not None:
-            facts.add(fact)
+            facts.append(fact)
+            asked.add(name)
             yield question
 
 

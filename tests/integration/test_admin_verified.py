@@ -106,7 +106,7 @@ def test_a_query_is_kept_in_the_layer_changed_renamed_and_deleted(client: Client
         ({"slots": ""}, "has a hole :branch that is not among its holes"),
         ({"slots": "branch: {kind: value, dimension: nowhere}"}, "nowhere is no dimension"),
         ({"slots": "branch: {kind: letter}"}, "Input should be"),
-        ({"slots": "branch: ["}, "This is not YAML"),
+        ({"slots": "branch: ["}, "this is not YAML"),
         ({"name": "Best Branches"}, "String should match pattern"),
         ({"en": "", "es": ""}, "At least one question is needed"),
     ],

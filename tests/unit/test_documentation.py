@@ -17,6 +17,7 @@ from orchestrator.errors import ErrorCode
 from orchestrator.events import DURABLE_EVENTS
 from orchestrator.log.records import Verdict
 from orchestrator.pipeline.semantic.model import SemanticLayer
+from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.queues import PROCESSES, QUEUES
 
 CHECKOUT = Path(__file__).parents[2]
@@ -106,7 +107,7 @@ def test_the_contract_says_of_each_close_whether_to_come_back(goodbye: Goodbye) 
 def test_the_layer_that_the_how_to_describes_is_one() -> None:
     text = (CHECKOUT / "docs" / "how-to.md").read_text(encoding="utf-8")
     parts = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
-    layer: dict[str, object] = {"name": "shop", "facts": {"orders": {"relation": "orders"}}}
+    layer: dict[str, object] = {"name": "shop"}
     for part in parts:
         layer |= part
 
@@ -115,3 +116,8 @@ def test_the_layer_that_the_how_to_describes_is_one() -> None:
     assert list(made.measures) == ["net_sales"]
     assert made.dimensions["store"].values["Harbour"].en == ("the port",)
     assert made.verified[0].name == "best_day"
+    ways = [
+        [join.to for join in Reach(made).path(made.facts["orders"], to) or ()]
+        for to in ("stores", "cities", "home_city")
+    ]
+    assert ways == [["staff", "stores"], [], ["customers", "home_city"]]

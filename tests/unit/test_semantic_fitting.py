@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.engines.warehouse import Catalogue, Column
 from orchestrator.pipeline.semantic.draft import draft_layer
-from orchestrator.pipeline.semantic.fitting import grown, is_of_another_database, misfits
+from orchestrator.pipeline.semantic.fitting import grown, is_of_another_database, misfits, unreadable
 from orchestrator.pipeline.semantic.model import Labels, SemanticLayer
 
 ORDERS = (
@@ -53,11 +53,6 @@ def test_a_draft_fits_what_it_was_drafted_from() -> None:
             {"labels": {"en": ["x"], "es": ["x"]}, "sql": "town"},
             "dimensions.x: no table has a column town",
         ),
-        (
-            "dimensions",
-            {"labels": {"en": ["x"], "es": ["x"]}, "sql": "customers.("},
-            "dimensions.x: this is not SQL: customers.(",
-        ),
     ],
 )
 def test_what_is_not_there_is_named_with_its_entry(part: str, entry: dict[str, Any], said: str) -> None:
@@ -74,9 +69,10 @@ def test_what_somebody_said_stays_and_what_is_new_is_added() -> None:
     mine = before.measures[name].model_copy(update={"labels": Labels(en=("deals",), es=("tratos",))})
     edited = changed(before, measures={**before.model_dump()["measures"], name: mine.model_dump()})
 
-    layer, added = grown(edited, draft_layer(SHOP, dialect="sqlite"))
+    grew = grown(edited, draft_layer(SHOP, dialect="sqlite"))
+    layer = grew.layer
 
-    assert added == ["customers"]
+    assert (grew.added, grew.left_out) == (("customers",), ())
     assert layer.measures[name].labels.en == ("deals",)
     assert {"orders", "customers"} == set(layer.facts)
     assert any(dimension.sql == '"customers"."city"' for dimension in layer.dimensions.values())
@@ -88,10 +84,10 @@ def test_what_somebody_took_out_of_a_known_table_stays_out() -> None:
     drafted = draft_layer(SHOP, dialect="sqlite")
     fewer = changed(drafted, dimensions={})
 
-    layer, added = grown(fewer, drafted)
+    grew = grown(fewer, drafted)
 
-    assert added == []
-    assert layer.dimensions == {}
+    assert grew.added == ()
+    assert grew.layer.dimensions == {}
 
 
 def test_a_layer_without_a_fact_in_the_database_is_another_ones() -> None:
@@ -99,3 +95,73 @@ def test_a_layer_without_a_fact_in_the_database_is_another_ones() -> None:
 
     assert is_of_another_database(layer, {"films": CUSTOMERS})
     assert not is_of_another_database(layer, {"orders": ORDERS})
+
+
+LABELS = {"en": ["x"], "es": ["x"]}
+
+
+def test_what_is_no_sql_is_named_without_a_database() -> None:
+    drafted = draft_layer(SHOP, dialect="sqlite").model_dump()
+    query = {"name": "v", "en": ["who"], "es": ["quién"], "describe": LABELS}
+    hole = {"kind": "value", "dimension": "nobody"}
+
+    layer = SemanticLayer.model_validate(
+        drafted
+        | {
+            "dimensions": {**drafted["dimensions"], "x": {"labels": LABELS, "sql": "customers.((("}},
+            "verified": [
+                query | {"sql": "select ((("},
+                query | {"name": "w", "sql": "select " + "(" * 3_000},
+                query | {"name": "h", "sql": "select city from customers where city = :c", "slots": {"c": hole}},
+            ],
+        }
+    )
+
+    assert unreadable(layer) == [
+        "dimensions.x: this is not SQL: customers.(((",
+        "verified.v: this is not SQL",
+        "verified.w: this is not SQL",
+        "verified.h: the hole c names nobody, which is no dimension",
+    ]
+
+
+def test_a_name_of_somebodys_comes_to_mean_nothing_else() -> None:
+    """Their fact `orders` is a view without tests, and their `customers` another table: the new ones stay out."""
+    theirs = SemanticLayer.model_validate(
+        {
+            "name": "m",
+            "dialect": "sqlite",
+            "facts": {"orders": {"relation": "orders_clean"}},
+            "joins": [
+                {
+                    "start": "orders_clean",
+                    "to": "customers",
+                    "relation": "dim_customers",
+                    "condition": "customers.id = orders_clean.customer_id",
+                }
+            ],
+            "measures": {
+                "n": {"labels": LABELS, "format": "count", "sources": [{"fact": "orders", "sql": "count(*)"}]}
+            },
+            "dimensions": {"city": {"labels": LABELS, "sql": "customers.city"}},
+        }
+    )
+
+    grew = grown(theirs, draft_layer(SHOP, dialect="sqlite"))
+
+    assert grew.layer == theirs
+    assert grew.added == ()
+    assert set(grew.left_out) == {"orders", "customers"}
+
+
+def test_a_name_with_two_meanings_is_told() -> None:
+    drafted = draft_layer(SHOP, dialect="sqlite").model_dump()
+    twice = {"start": "orders", "to": "customers", "relation": "orders", "condition": "customers.id = orders.id"}
+
+    layer = SemanticLayer.model_validate(drafted | {"joins": [*drafted["joins"], twice]})
+
+    assert "joins.customers: the name stands for two tables or views" in misfits(layer, SHOP)
+
+
+def test_a_layer_of_verified_queries_alone_is_of_this_database() -> None:
+    assert not is_of_another_database(SemanticLayer(name="m", facts={}, measures={}), SHOP)

@@ -177,6 +177,11 @@ class _Composer(Terms):
         )
         for _, expression in self._groups(fact):
             select.group_by(expression.copy(), copy=False)
+        for name in query.groups:
+            if name in self.layer.dimensions and (key := self.layer.dimensions[name].key) is not None:
+                if name in query.within:
+                    raise Misread("ranks among members that may share a name", words=(name,))
+                select.group_by(parsed(key, self.layer.dialect).copy(), copy=False)
         if "weekday" in query.groups and not (query.share == "group" or query.within):
             select.group_by(self._weekday_order(known), copy=False)
         return select
@@ -291,6 +296,8 @@ class _Composer(Terms):
         query = self.query
         if query.share is not None or query.within:
             raise Misread("a share over several facts")
+        if any(name in self.layer.dimensions and self.layer.dimensions[name].key for name in query.groups):
+            raise Misread("several facts by members that may share a name")
         outer = exp.Select()
         group_names = [f"group_{index}" for index in range(len(query.groups))]
         whole = len(query.measures) > 1

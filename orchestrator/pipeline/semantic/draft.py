@@ -3,134 +3,204 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from typing import Final, Literal, TypeVar
 
-from orchestrator.engines.warehouse import Catalogue, Column
-from orchestrator.pipeline.semantic.lexicon import GRAINS
+from orchestrator.engines.warehouse import Catalogue, Structure
+from orchestrator.pipeline.semantic.draft_columns import dated, figure
+from orchestrator.pipeline.semantic.draft_figures import Drafted, counted, figures
+from orchestrator.pipeline.semantic.draft_joins import CLIENTS, PLACES, WORKERS, Map, Way, map_of, noun, ways
+from orchestrator.pipeline.semantic.draft_nouns import identity, nouns, part
 from orchestrator.pipeline.semantic.model import Dimension, Fact, Join, Labels, Measure, SemanticLayer, Source
-from orchestrator.pipeline.semantic.words import stem
+from orchestrator.pipeline.semantic.words import plain, stem
 
 Dialect = Literal["postgres", "sqlite", "mysql"]
 
 MAX_RELATIONS: Final = 40
-#: Columns whose sum means nothing.
-_NO_SUM: Final = re.compile(
-    r"(^|_)(id|key|code|number|no|zip|year|month|day|lat|lon|latitude|longitude|version|rank|phone)$"
-)
-_NO_GROUP: Final = re.compile(
-    r"(^|_)(id|uuid|key|hash|token|email|phone|iban|note|notes|description|comment|url|address|password)$"
-)
-#: What a date column is called when it says when a row happened, best first.
-_WHEN: Final = ("business_date", "date", "ordered_on", "created_on", "opened_at", "created_at", "timestamp", "day")
+_NOTHING: Final = Structure()
+Entry = TypeVar("Entry", Measure, Dimension)
 
 
-def draft_layer(catalogue: Catalogue, *, dialect: Dialect, name: str = "draft") -> SemanticLayer:
-    """Return a layer made from names and types alone: counts, sums and means of numbers, texts to group by.
+def draft_layer(
+    catalogue: Catalogue, *, dialect: Dialect, structure: Structure = _NOTHING, name: str = "draft"
+) -> SemanticLayer:
+    """Return a layer made from names, types and declared keys: counts, sums and means, and what they are split by.
 
-    Relations are joined where a column `thing_id` names a relation `thing` or `things` with a column `id`. Words are
-    the columns' own, in both languages.
+    Relations are joined by foreign keys, or by names where none is declared, from many rows to one. What has several
+    meanings gets no word: an answer that is missing is better than a wrong one. Facts that name others and have a
+    date come first, views last.
     """
     relations = {relation: columns for relation, columns in list(catalogue.items())[:MAX_RELATIONS] if _fits(relation)}
-    layer_facts: dict[str, Fact] = {}
+    steps = ways(relations, structure)
+    maps = {relation: map_of(relation, steps) for relation in relations}
+    keys = {relation: _key(relation, relations, structure, steps) for relation in relations}
+    drafted = [_drafted(relation, relations, keys, steps) for relation in relations]
+    drafted.sort(key=lambda one: _weight(one, structure))
+    facts: dict[str, Fact] = {}
     measures: dict[str, Measure] = {}
     dimensions: dict[str, Dimension] = {}
-    for relation, columns in relations.items():
-        fact = _name(relation)
-        when = _when(columns)
-        clock = next((column.name for column in columns if column.type == "datetime"), None)
-        layer_facts[fact] = Fact(
-            relation=relation,
-            date=None if when is None else f'"{relation}"."{when}"',
-            clock=None if clock is None else f'"{relation}"."{clock}"',
-        )
-        measures |= _measures(relation, fact, columns)
-        dimensions |= _dimensions(relation, columns, taken=set(dimensions))
+    links = {one.relation for one in drafted if _links(one) and all(way.relation != one.relation for way in steps)}
+    for one in drafted:
+        facts[one.fact] = _fact(one, maps[one.relation])
+        if one.relation not in links:
+            measures[f"{one.fact}_count"] = counted(one)
+            for entry, measure in figures(one, one.fact):
+                measures.setdefault(entry, measure)
+        for entry, dimension in nouns(one, one.fact, keys[one.relation], dialect=dialect):
+            dimensions.setdefault(entry, dimension)
+    _count_through(links, {one.relation: one for one in drafted}, steps, measures)
+    parts = list(_parts(relations, steps, maps, dimensions, dialect=dialect))
     return SemanticLayer(
         name=name,
         dialect=dialect,
-        facts=layer_facts,
-        joins=tuple(_joins(relations)),
-        measures=measures,
-        dimensions=dimensions,
+        drafted=True,
+        facts=facts,
+        joins=(*(_join(way) for way in steps), *parts),
+        measures=_distinct(measures),
+        dimensions=_distinct(dimensions, kept_for={_stems(noun(relation)) for relation in relations}),
     )
 
 
-def _measures(relation: str, fact: str, columns: tuple[Column, ...]) -> dict[str, Measure]:
-    said = _said(relation)
-    found = {
-        f"{fact}_count": Measure(
-            labels=_labels(said, f"number of {said}", f"{said} count"),
-            format="count",
-            context=True,
-            sources=(Source(fact=fact, sql="count(*)"),),
-        )
-    }
-    for column in columns:
-        if column.type not in ("integer", "number") or _NO_SUM.search(column.name.lower()) or not _fits(column.name):
+def _drafted(relation: str, relations: Catalogue, keys: Mapping[str, str | None], steps: list[Way]) -> Drafted:
+    columns = tuple(column for column in relations[relation] if _fits(column.name))
+    own = {way.column for way in steps if way.start == relation} | {keys[relation] or ""}
+    return Drafted(
+        relation=relation,
+        fact=_name(relation),
+        columns=columns,
+        keys=frozenset(own),
+        targets=tuple(way.relation for way in steps if way.start == relation),
+        dated=dated(noun(relation), columns),
+        only=len(relations) == 1,
+    )
+
+
+def _weight(one: Drafted, structure: Structure) -> tuple[bool, bool, bool, int]:
+    """Return what sorts facts: those that people ask about most come first."""
+    amounts = any(figure(column) and column.name not in one.keys for column in one.columns)
+    return one.relation in structure.views, one.dated is None, not (one.targets and amounts), -len(one.targets)
+
+
+def _key(relation: str, relations: Catalogue, structure: Structure, steps: list[Way]) -> str | None:
+    """Return the column that tells rows apart: what others refer to, else a declared one."""
+    named = [way.target_column for way in steps if way.relation == relation]
+    declared = sorted(column for owner, column in structure.keys if owner == relation)
+    ids = [c for c in declared if c.lower() in ("id", f"{_name(noun(relation))}_id")]
+    known = {column.name for column in relations[relation]}
+    return next((column for column in (*named, *ids, *declared) if column in known), None)
+
+
+def _links(one: Drafted) -> bool:
+    """Return whether a relation only ties others together: it has nothing but what names them."""
+    rest = [c for c in one.columns if c.name not in one.keys and c.type not in ("date", "datetime")]
+    return len(set(one.targets)) > 1 and not rest and one.dated is None
+
+
+def _fact(one: Drafted, found: Map) -> Fact:
+    clock = next((c.name for c in one.columns if c.type == "datetime" and c.name == one.dated), None)
+    return Fact(
+        relation=one.relation,
+        date=None if one.dated is None else f'"{one.relation}"."{one.dated}"',
+        clock=None if clock is None else f'"{one.relation}"."{clock}"',
+        via={relation: found.before[relation] for relation in sorted(found.chosen)},
+        unclear=tuple(sorted(found.unclear)),
+    )
+
+
+def _count_through(
+    links: set[str], drafted: Mapping[str, Drafted], steps: list[Way], measures: dict[str, Measure]
+) -> None:
+    """Let members be counted by what a link ties them to: films by category, each film once in each."""
+    for way in steps:
+        name = f"{drafted[way.relation].fact}_count" if way.relation in drafted else ""
+        if way.start in links and way.itself and name in measures:
+            counted_once = Source(fact=drafted[way.start].fact, sql=f'count(distinct "{way.start}"."{way.column}")')
+            known = measures[name]
+            measures[name] = known.model_copy(update={"sources": (*known.sources, counted_once)})
+
+
+def _parts(
+    relations: Catalogue,
+    steps: list[Way],
+    maps: Mapping[str, Map],
+    dimensions: dict[str, Dimension],
+    *,
+    dialect: Dialect,
+) -> list[Join]:
+    """Add the members that play a part, and what lies behind people and places under their own name."""
+    joins: list[Join] = []
+    for way in steps:
+        if way.itself or way.to in dimensions:
             continue
-        word, place = _said(column.name), f'"{relation}"."{column.name}"'
-        for kind, sql, labels in (
-            ("sum", f"sum({place})", _labels(f"{word} of {said}", f"total {word} of {said}", f"{said} {word}", word)),
-            (
-                "mean",
-                f"avg({place})",
-                _labels(f"average {word} of {said}", f"average {said} {word}", f"average {word}"),
-            ),
-        ):
-            found[f"{fact}_{_name(column.name)}_{kind}"[:63]] = Measure(
-                labels=labels, format="number", sources=(Source(fact=fact, sql=sql),)
-            )
-    return found
-
-
-def _dimensions(relation: str, columns: tuple[Column, ...], *, taken: set[str]) -> dict[str, Dimension]:
-    found: dict[str, Dimension] = {}
-    for column in columns:
-        if column.type not in ("text", "boolean") or _NO_GROUP.search(column.name.lower()) or not _fits(column.name):
+        sql = identity(way.relation, way.to, relations[way.relation], dialect=dialect)
+        if sql is not None:
+            dimensions[way.to[:63]] = part(way.to, sql)
+    for owner in relations:
+        if noun(owner).split()[-1] not in CLIENTS | WORKERS | PLACES:
             continue
-        single = " ".join(stem(part) for part in _said(relation).split())
-        word = _said(column.name)
-        labels = [f"{single} {word}", f"{word} of {single}"]
-        if word == "name":
-            labels = [single, *labels]
-        elif word not in GRAINS:
-            labels.append(word)
-        key = f"{_name(relation)}_{_name(column.name)}"[:63]
-        if key not in taken:
-            place = f'"{relation}"."{column.name}"'
-            found[key] = Dimension(labels=_labels(*labels), sql=place, nullable=True, fetch=column.type == "text")
-    return found
-
-
-def _joins(relations: Catalogue) -> list[Join]:
-    joins = []
-    for relation, columns in relations.items():
-        for column in columns:
-            thing = column.name.lower().removesuffix("_id")
-            if thing == column.name.lower():
+        for relation in maps[owner].before:
+            sql = identity(relation, f"{owner}__{relation}", relations[relation], dialect=dialect)
+            name = _name(f"{owner}_{noun(relation)}")
+            if sql is None or name in dimensions or not any(o != owner and owner in maps[o].before for o in relations):
                 continue
-            for other, theirs in relations.items():
-                if other.lower() not in (thing, f"{thing}s", f"{thing}es", f"{thing[:-1]}ies") or other == relation:
-                    continue
-                if any(their.name.lower() == "id" for their in theirs):
-                    condition = f'"{other}"."id" = "{relation}"."{column.name}"'
-                    joins.append(Join(start=relation, to=other, condition=condition))
+            dimensions[name] = part(relation, sql, of=noun(owner), thing=noun(relation))
+            joins += _chain(owner, relation, steps, maps[owner])
+    return list(dict.fromkeys(joins))
+
+
+def _chain(owner: str, relation: str, steps: list[Way], found: Map) -> list[Join]:
+    joins, here = [], owner
+    for following in found.path(relation):
+        way = next(w for w in steps if w.start == here and w.to == following and w.itself)
+        start = owner if here == owner else f"{owner}__{here}"
+        alias = f"{owner}__{following}"
+        condition = f'"{alias}"."{way.target_column}" = "{start}"."{way.column}"'
+        joins.append(Join(start=start, to=alias, relation=following, condition=condition))
+        here = following
     return joins
 
 
-def _when(columns: tuple[Column, ...]) -> str | None:
-    dated = {column.name.lower(): column.name for column in columns if column.type in ("date", "datetime")}
-    return next((dated[name] for name in _WHEN if name in dated), next(iter(dated.values()), None))
+def _join(way: Way) -> Join:
+    condition = f'"{way.to}"."{way.target_column}" = "{way.start}"."{way.column}"'
+    return Join(start=way.start, to=way.to, relation=None if way.itself else way.relation, condition=condition)
 
 
-def _labels(*texts: str) -> Labels:
-    words = tuple(dict.fromkeys(texts))
-    return Labels(en=words, es=words)
+def _distinct(entries: Mapping[str, Entry], *, kept_for: Collection[tuple[str, ...]] = ()) -> dict[str, Entry]:
+    labels = _alone({name: entry.labels for name, entry in entries.items()}, kept_for)
+    return {
+        name: entry.model_copy(update={"labels": labels[name]}) for name, entry in entries.items() if name in labels
+    }
 
 
-def _said(name: str) -> str:
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ")
-    return " ".join(spaced.lower().split())
+def _alone(said: Mapping[str, Labels], kept_for: Collection[tuple[str, ...]]) -> dict[str, Labels]:
+    """Return the labels without words that several entries have, but for each one's first.
+
+    A word with several meanings would be given the first one's, silently. Nouns of relations are `kept_for` those who
+    are called by them.
+    """
+    owners: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    firsts: Counter[tuple[str, ...]] = Counter()
+    for name, labels in said.items():
+        firsts.update({_stems(labels.en[0]), _stems(labels.es[0])})
+        for text in (*labels.en, *labels.es):
+            owners[_stems(text)].add(name)
+
+    def alone(text: str) -> bool:
+        return len(owners[_stems(text)]) == 1
+
+    kept: dict[str, Labels] = {}
+    for name, labels in said.items():
+        called = _stems(labels.en[0]) in kept_for and name.endswith("_name")
+        en = tuple(t for t in labels.en if alone(t) or (t == labels.en[0] and (called or firsts[_stems(t)] == 1)))
+        es = tuple(t for t in labels.es if alone(t) or (t == labels.es[0] and (called or firsts[_stems(t)] == 1)))
+        if en or es:
+            kept[name] = Labels(en=en or es, es=es or en)
+    return kept
+
+
+def _stems(text: str) -> tuple[str, ...]:
+    return tuple(stem(word) for word in plain(text).split())
 
 
 def _name(text: str) -> str:

@@ -118,6 +118,7 @@ class Lexicon:
         self.values = values
         self.read_on = read_on
         self._phrases: defaultdict[str, list[_Phrase]] = defaultdict(list)
+        self._known: set[tuple[tuple[str, ...], Meaning]] = set()
         self._vocabulary: set[str] = set(WORDS)
         self._add_cues()
         self._add_labels()
@@ -136,8 +137,9 @@ class Lexicon:
             return
         stems = tuple(stem(word) for word in words)
         known = self._phrases[stems[0]]
-        if any(other.words == words and other.meaning == meaning for other in known):
+        if (words, meaning) in self._known:
             return
+        self._known.add((words, meaning))
         known.append(_Phrase(words=words, stems=stems, meaning=meaning))
         self._vocabulary.update(words)
 
@@ -319,7 +321,7 @@ def _number(text: str) -> float | None:
 #: What asks for one of a kind.
 _WHICH: Final = frozenset({"which", "what", "que", "cual"})
 #: Articles and the like between a preposition and its noun.
-_ARTICLES: Final = frozenset(
+ARTICLES: Final = frozenset(
     [
         "the",
         "a",
@@ -348,6 +350,6 @@ _ARTICLES: Final = frozenset(
 
 def _before(words: Sequence[Token], position: int) -> str:
     at = position - 1
-    while at >= 0 and words[at].text in _ARTICLES:
+    while at >= 0 and words[at].text in ARTICLES:
         at -= 1
     return words[at].text if at >= 0 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,12 @@ class Fact(_Part):
     date: str | None = None
     #: SQL of a point in time, for the hour of the day.
     clock: str | None = None
+    #: The last day with rows when the layer was drafted; no later period is offered as an example.
+    rows_until: dt.date | None = None
+    #: Alias -> the alias before it, where there are several ways and one is meant.
+    via: dict[str, str] = Field(default_factory=dict)
+    #: Aliases with several ways to them, none of which is meant: a question that only names the thing gets no answer.
+    unclear: tuple[str, ...] = ()
 
 
 class Join(_Part):
@@ -119,6 +126,8 @@ class Dimension(_Part):
 
     labels: Labels
     sql: str
+    #: SQL that tells members apart which share their name; groups are made by it, too.
+    key: str | None = None
     #: Whether rows may have none; they then make no group.
     nullable: bool = False
     #: Value as stored -> other words for it. Stored values themselves need no entry.
@@ -173,6 +182,8 @@ class SemanticLayer(_Part):
     dialect: Literal["postgres", "sqlite", "mysql"] = "postgres"
     #: Sign of all sums of money; empty where figures stand without one.
     currency: str = Field("", max_length=4)
+    #: Whether names and types alone made it: what is unclear is then refused sooner.
+    drafted: bool = False
     facts: dict[Name, Fact]
     joins: tuple[Join, ...] = ()
     measures: dict[Name, Measure]

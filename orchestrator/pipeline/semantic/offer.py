@@ -13,6 +13,7 @@ from orchestrator.pipeline.semantic.frequency import read_frequency
 from orchestrator.pipeline.semantic.lexicon import GRAINS, Item, Lexicon
 from orchestrator.pipeline.semantic.model import Measure, SemanticLayer
 from orchestrator.pipeline.semantic.query import Misread
+from orchestrator.pipeline.semantic.ranges import Range
 from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.pipeline.semantic.reading import read
 from orchestrator.pipeline.semantic.texts import grain_label
@@ -86,6 +87,17 @@ def _dimensions(items: Iterable[Item]) -> Iterator[str]:
                 yield meaning.name
 
 
+def _stems(text: str) -> list[str]:
+    return [token.stem for token in tokens(plain(text))]
+
+
+def _is_over(layer: SemanticLayer, measure: str, span: Range) -> bool:
+    """Return whether a range begins after the last row that was seen of a measure's fact."""
+    facts = (layer.facts[source.fact] for source in layer.measures[measure].sources)
+    last = next((fact.rows_until for fact in facts), None)
+    return last is not None and span.start is not None and last < span.start
+
+
 def working(
     lexicon: Lexicon, measure: str, dimensions: Iterable[str], language: Language, today: dt.date, *, form: int
 ) -> Iterator[str]:
@@ -95,13 +107,20 @@ def working(
     label = layer.measures[measure].labels.shown(language)
     for dimension in dict.fromkeys(dimensions):
         known = layer.dimensions.get(dimension)
+        if layer.drafted and known is not None and (not known.fetch or "__" in known.sql):
+            continue  # "by active or not" and "by store country" are understood, and nobody's words
         name = known.labels.shown(language) if known is not None else grain_label(dimension, language)
+        if _stems(name) == _stems(label):
+            continue  # "members by member"
         for each in (forms[form], *forms):
             most = "most" if layer.measures[measure].format == "count" else "highest"
             text = each.format(measure=label, dimension=name, most=most)
             try:
-                compose(read(text, lexicon, today=today), layer, language=language)
+                query = read(text, lexicon, today=today)
+                compose(query, layer, language=language)
             except Misread:
+                continue
+            if query.span is not None and _is_over(layer, measure, query.span):
                 continue
             yield text[:1].upper() + text[1:]
             break

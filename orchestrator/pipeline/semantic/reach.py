@@ -7,7 +7,9 @@ from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
+from orchestrator.errors import EngineError
 from orchestrator.pipeline.semantic.lexicon import GRAINS
 from orchestrator.pipeline.semantic.model import Fact, Join, SemanticLayer, Source
 from orchestrator.pipeline.semantic.query import Misread, Query
@@ -15,8 +17,15 @@ from orchestrator.pipeline.semantic.query import Misread, Query
 
 @lru_cache(maxsize=2_048)
 def parsed(sql: str, dialect: str) -> exp.Expr:
-    """Return the tree of one of the layer's own expressions; copy it before changing it."""
-    return sqlglot.parse_one(sql, dialect=dialect)
+    """Return the tree of one of the layer's own expressions; copy it before changing it.
+
+    Raises:
+        EngineError: it is not SQL.
+    """
+    try:
+        return sqlglot.parse_one(sql, dialect=dialect)
+    except (SqlglotError, RecursionError) as exc:
+        raise EngineError("the semantic layer holds what is not SQL", engine="semantic") from exc
 
 
 def aliases(sql: str, dialect: str) -> frozenset[str]:
@@ -39,7 +48,7 @@ class Reach:
             if here == alias:
                 return ways[here]
             for join in self.layer.joins:
-                if join.start == here and join.to not in ways:
+                if join.start == here and join.to not in ways and _meant(fact, join):
                     ways[join.to] = (*ways[here], join)
                     line.append(join.to)
         return None
@@ -59,6 +68,22 @@ class Reach:
             return (fact.clock if dimension in ("hour", "service") else fact.date) is not None
         wanted = aliases(self.layer.dimensions[dimension].sql, self.layer.dialect)
         return all(self.path(fact, alias) is not None for alias in wanted)
+
+    def way(self, measures: Sequence[str], dimension: str) -> tuple[str, ...]:
+        """Return the relations between the first measure and a dimension that it reaches, and the dimension's SQL last.
+
+        Two dimensions with the same way are the same thing under two names.
+        """
+        source = self.source(self.parts(measures[0])[0], (dimension,)) if measures else None
+        if source is None or dimension in GRAINS:
+            return (dimension,)
+        sql = self.layer.dimensions[dimension].sql
+        passed: tuple[str, ...] = ()
+        for alias in sorted(aliases(sql, self.layer.dialect)):
+            path = self.path(self.layer.facts[source.fact], alias) or ()
+            passed += tuple(join.relation or join.to for join in path)
+            sql = sql.replace(f'"{alias}".', "")
+        return (*passed, sql)
 
     def parts(self, measure: str) -> tuple[str, ...]:
         """Return the plain measures that a measure is made of."""
@@ -90,7 +115,11 @@ class Reach:
                 source = self.source(part, named)
                 if source is None:
                     raise Misread("the measure can't be split so", words=(part,))
-                if query.span is not None and self.layer.facts[source.fact].date is None and not _only_now(query):
+                if (
+                    query.span is not None
+                    and self.layer.facts[source.fact].date is None
+                    and (self.layer.drafted or not _only_now(query))
+                ):
                     raise Misread("the measure is only known for now", words=(part,))
 
     def named(self, query: Query) -> tuple[str, ...]:
@@ -102,6 +131,10 @@ class Reach:
         """Return all measures that the query names."""
         per = (query.per,) if query.per else ()
         return tuple(dict.fromkeys((*query.measures, *per, *(item.measure for item in query.thresholds))))
+
+
+def _meant(fact: Fact, join: Join) -> bool:
+    return join.to not in fact.unclear and fact.via.get(join.to, join.start) == join.start
 
 
 def _only_now(query: Query) -> bool:

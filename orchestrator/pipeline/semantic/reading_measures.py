@@ -9,6 +9,7 @@ from orchestrator.pipeline.semantic.lexicon import Item, Meaning
 from orchestrator.pipeline.semantic.query import Filter, Misread, Operator
 from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.pipeline.semantic.sentence import (
+    AMOUNTS,
     ASC,
     ASKING,
     BY,
@@ -122,6 +123,8 @@ class MeasureReader(Sentence):
                 found.append(name)
             elif self.lexicon.layer.measures[name].context and not self._counted(index) and item.before not in BY:
                 continue  # "discounts on delivery orders"
+            elif item.before in BY and not item.of("dimension"):
+                raise Misread("a figure is not split by another", words=(item.text,))
             elif self.lexicon.layer.measures[found[-1]].context and not main_counted and len(found) == 1:
                 found[-1] = name  # "of all orders, the cancellation rate"
                 main_counted = self._counted(index)
@@ -205,6 +208,7 @@ class MeasureReader(Sentence):
             ):
                 raise Misread("a sum of money is not counted", words=(item.text,))
         if measures:
+            self._check_amount(measures)
             return measures
         if "bestselling" in cues and layer.bestselling is not None:
             return [layer.bestselling]
@@ -265,6 +269,26 @@ class MeasureReader(Sentence):
         if implied:
             return [implied[0]]
         raise Misread("no measure")
+
+    def _check_amount(self, measures: Sequence[str]) -> None:
+        """Refuse a number of rows where their amount is asked for and known: "the amount of payments".
+
+        Raises:
+            Misread: it is.
+        """
+        known = self.lexicon.layer.measures
+        inside = {place for item in self.items for place in range(item.start, item.end)}
+        said = {word.text for place, word in enumerate(self.words) if place not in inside}
+        facts = {source.fact for name in measures if known[name].format == "count" for source in known[name].sources}
+        sums = (
+            source
+            for measure in known.values()
+            if measure.format in ("money", "number")
+            for source in measure.sources
+            if source.fact in facts
+        )
+        if said & AMOUNTS and any(sums):
+            raise Misread("an amount is not a number of rows", words=tuple(said & AMOUNTS))
 
     def _ranked_units(self, measures: Sequence[str]) -> set[str]:
         """Return the dimensions that only say what was counted: "how many dishes did we sell"."""

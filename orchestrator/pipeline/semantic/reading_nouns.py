@@ -58,6 +58,8 @@ class NounReader(MeasureReader):
             if item.of("value") or item.of("dimension"):
                 raise Misread("the measure has no such dimension", words=(item.text,))
             return None
+        if self.lexicon.layer.drafted:
+            values, dimensions = (self._nearest(each, item, measures, reach) for each in (values, dimensions))
         if values and dimensions:
             counts = self._counted(index) and any(
                 m.name in self.lexicon.layer.dimensions and self.lexicon.layer.dimensions[m.name].counts in measures
@@ -71,6 +73,25 @@ class NounReader(MeasureReader):
         if len(same) > 1:
             raise Misread("a value that could be several", words=(item.text,))
         return whole[0]
+
+    def _nearest(self, meanings: Sequence[Meaning], item: Item, measures: Sequence[str], reach: Reach) -> list[Meaning]:
+        """Return the meanings of the one dimension that lies nearest to what is measured.
+
+        Raises:
+            Misread: several do, and nobody has said which of them is meant.
+        """
+        if len({meaning.name for meaning in meanings}) < 2:
+            return list(meanings)
+        known = self.lexicon.layer.dimensions
+        # What was drafted under another relation's name ("store of the customer") is meant when that is named, too.
+        plain = [m for m in meanings if m.name not in known or "__" not in known[m.name].sql]
+        meanings = plain or list(meanings)
+        ways = {meaning.name: reach.way(measures, meaning.name) for meaning in meanings}
+        nearest = min(len(each) for each in ways.values())
+        near = [name for name, way in ways.items() if not plain or len(way) == nearest]
+        if len({ways[name] for name in near}) > 1:
+            raise Misread("a word that could be several", words=(item.text,))
+        return [meaning for meaning in meanings if meaning.name == near[0]]
 
     def _groups(self, chosen: dict[int, Meaning]) -> list[str]:
         groups: list[str] = []

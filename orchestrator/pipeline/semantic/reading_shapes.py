@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.pipeline.semantic.lexicon import GRAINS
+from orchestrator.pipeline.semantic.lexicon import ARTICLES, GRAINS
 from orchestrator.pipeline.semantic.query import Misread, Operator, Query, Threshold
 from orchestrator.pipeline.semantic.reach import Reach
 from orchestrator.pipeline.semantic.reading_spans import SpanReader
 from orchestrator.pipeline.semantic.sentence import (
     ASC,
     ASKING,
+    BY,
     DESC,
     DOWNWARD,
     EACH,
@@ -270,6 +271,12 @@ class ShapeReader(SpanReader):
         return replace(query, groups=(grain, *query.groups))
 
     def _check_left_over(self, query: Query) -> None:
+        starts = {item.start for item in self.items}
+        for place, word in enumerate(self.words[:-1]):
+            # "customers by name" where nothing is called so: a name is an empty word.
+            split = word.text in BY and word.text != "por" and self.words[place + 1].text not in ARTICLES
+            if self.lexicon.layer.drafted and split and place + 1 not in starts:
+                raise Misread("a split by nothing", words=(self.words[place + 1].text,))
         left = [item for index, item in enumerate(self.items) if index not in self.used and not item.of("time")]
         if left:
             raise Misread("words that did not find their place", words=tuple(item.text for item in left))

@@ -17,6 +17,8 @@ from orchestrator.pipeline.semantic.words import Token
 GROUPING: Final = frozenset({"by", "per", "each", "every", "por", "cada", "segun", "a", "split", "grouped"})
 ASKING: Final = frozenset({"which", "what", "que", "cual", "cuales", "whose", "qual"})
 BY: Final = frozenset({"by", "per", "por", "segun", "each", "cada"})
+#: Words that mean a sum, never a number of rows.
+AMOUNTS: Final = frozenset({"amount", "importe", "monto", "montante"})
 EACH: Final = frozenset({"each", "every", "per", "cada", "por", "by"})
 JOINING: Final = frozenset(
     {"and", "y", "e", "plus", "also", "as", "well", "with", "con", "o", "or", "vs", "versus", "together"}

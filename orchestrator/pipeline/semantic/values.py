@@ -21,6 +21,8 @@ from orchestrator.resilience.stop import Stop
 MAX_VALUES: Final = 2_000
 #: How long values are believed.
 TTL_S: Final = 300.0
+#: With less time than this nothing more is asked.
+_LEAST_S: Final = 0.05
 _MAX_KEPT: Final = 32
 
 
@@ -29,20 +31,25 @@ def read_values(
 ) -> Mapping[str, Sequence[str]]:
     """Return the stored values of each dimension that fetches them.
 
-    A dimension whose relation is missing or may not be read has none; what concerns the whole warehouse is raised.
+    A dimension whose relation is missing or may not be read has none, nor have those that `limits.timeout_s`, which all
+    of them share, did not reach; what concerns the whole warehouse is raised.
     """
     relations = {fact.relation: fact.relation for fact in layer.facts.values()}
     relations.update({join.to: join.relation or join.to for join in layer.joins})
     values: dict[str, Sequence[str]] = {}
+    ends_at = time.monotonic() + limits.timeout_s
     for name, dimension in layer.dimensions.items():
         if not dimension.fetch:
             continue
-        tree = _distinct(layer, dimension, relations)
-        if tree is None:
-            continue
+        remaining_s = ends_at - time.monotonic()
+        if remaining_s < _LEAST_S:
+            break
         try:
+            tree = _distinct(layer, dimension, relations)
+            if tree is None:
+                continue
             text = guard_tree(tree, dialect=warehouse.dialect, catalogue=warehouse.catalogue(), limit_rows=MAX_VALUES)
-            table = warehouse.run(text.sql, limits=Limits(rows=MAX_VALUES, timeout_s=limits.timeout_s), stop=stop)
+            table = warehouse.run(text.sql, limits=Limits(rows=MAX_VALUES, timeout_s=remaining_s), stop=stop)
         except (GuardRefusedError, EngineError):
             continue
         values[name] = tuple(str(row[0]) for row in table.rows if row[0] is not None and str(row[0]).strip())
@@ -56,7 +63,13 @@ def _distinct(layer: SemanticLayer, dimension: Dimension, relations: Mapping[str
     (alias,) = wanted
     table = exp.alias_(exp.to_table(relations.get(alias, alias)), alias, table=True)
     value = exp.alias_(parsed(dimension.sql, layer.dialect).copy(), "value")
-    return exp.Select().select(value).from_(table).distinct()
+    select = exp.Select().select(value).from_(table)
+    if dimension.key is None:
+        return select.distinct()
+    # A name that two members have stands for neither: their figures would be added up.
+    members = exp.Count(this=exp.Distinct(expressions=[parsed(dimension.key, layer.dialect).copy()]))
+    alone = exp.EQ(this=members, expression=exp.Literal.number(1))
+    return select.group_by(parsed(dimension.sql, layer.dialect).copy()).having(alone)
 
 
 class Lexicons:

@@ -148,7 +148,7 @@ def filled(verified: Verified, values: Mapping[str, str], dialect: str) -> exp.E
     """Return the statement with `values` in its holes; a hole without a value stays one.
 
     Raises:
-        SqlglotError: it can't be read.
+        EngineError: it is not SQL.
     """
 
     def place(node: exp.Expr) -> exp.Expr:
