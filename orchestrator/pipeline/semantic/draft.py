@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
-from typing import Final, Literal, TypeVar
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from orchestrator.engines.warehouse import Catalogue, Structure
 from orchestrator.pipeline.semantic.draft_columns import dated, figure
@@ -19,7 +19,6 @@ Dialect = Literal["postgres", "sqlite", "mysql"]
 
 MAX_RELATIONS: Final = 40
 _NOTHING: Final = Structure()
-Entry = TypeVar("Entry", Measure, Dimension)
 
 
 def draft_layer(
@@ -42,7 +41,7 @@ def draft_layer(
     dimensions: dict[str, Dimension] = {}
     links = {one.relation for one in drafted if _links(one) and all(way.relation != one.relation for way in steps)}
     for one in drafted:
-        facts[one.fact] = _fact(one, maps[one.relation])
+        facts[one.fact] = _fact(one, maps[one.relation], _heads(one, drafted, steps))
         if one.relation not in links:
             measures[f"{one.fact}_count"] = counted(one)
             for entry, measure in figures(one, one.fact):
@@ -58,7 +57,7 @@ def draft_layer(
         facts=facts,
         joins=(*(_join(way) for way in steps), *parts),
         measures=_distinct(measures),
-        dimensions=_distinct(dimensions, kept_for={_stems(noun(relation)) for relation in relations}),
+        dimensions=_told_apart(dimensions),
     )
 
 
@@ -97,12 +96,19 @@ def _links(one: Drafted) -> bool:
     return len(set(one.targets)) > 1 and not rest and one.dated is None
 
 
-def _fact(one: Drafted, found: Map) -> Fact:
-    clock = next((c.name for c in one.columns if c.type == "datetime" and c.name == one.dated), None)
+def _heads(one: Drafted, drafted: list[Drafted], steps: list[Way]) -> Drafted:
+    """Return the relation that has the date of a row: for the items of an order, the order."""
+    named = {way.relation for way in steps if way.start == one.relation and way.itself}
+    heads = [other for other in drafted if other.relation in named and one.noun.startswith(f"{other.noun} ")]
+    return heads[0] if one.dated is None and len(heads) == 1 else one
+
+
+def _fact(one: Drafted, found: Map, head: Drafted) -> Fact:
+    clock = next((c.name for c in head.columns if c.type == "datetime" and c.name == head.dated), None)
     return Fact(
         relation=one.relation,
-        date=None if one.dated is None else f'"{one.relation}"."{one.dated}"',
-        clock=None if clock is None else f'"{one.relation}"."{clock}"',
+        date=None if head.dated is None else f'"{head.relation}"."{head.dated}"',
+        clock=None if clock is None else f'"{head.relation}"."{clock}"',
         via={relation: found.before[relation] for relation in sorted(found.chosen)},
         unclear=tuple(sorted(found.unclear)),
     )
@@ -166,37 +172,38 @@ def _join(way: Way) -> Join:
     return Join(start=way.start, to=way.to, relation=None if way.itself else way.relation, condition=condition)
 
 
-def _distinct(entries: Mapping[str, Entry], *, kept_for: Collection[tuple[str, ...]] = ()) -> dict[str, Entry]:
-    labels = _alone({name: entry.labels for name, entry in entries.items()}, kept_for)
-    return {
-        name: entry.model_copy(update={"labels": labels[name]}) for name, entry in entries.items() if name in labels
-    }
-
-
-def _alone(said: Mapping[str, Labels], kept_for: Collection[tuple[str, ...]]) -> dict[str, Labels]:
-    """Return the labels without words that several entries have, but for each one's first.
-
-    A word with several meanings would be given the first one's, silently. Nouns of relations are `kept_for` those who
-    are called by them.
-    """
-    owners: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    firsts: Counter[tuple[str, ...]] = Counter()
-    for name, labels in said.items():
-        firsts.update({_stems(labels.en[0]), _stems(labels.es[0])})
-        for text in (*labels.en, *labels.es):
-            owners[_stems(text)].add(name)
-
-    def alone(text: str) -> bool:
-        return len(owners[_stems(text)]) == 1
-
-    kept: dict[str, Labels] = {}
-    for name, labels in said.items():
-        called = _stems(labels.en[0]) in kept_for and name.endswith("_name")
-        en = tuple(t for t in labels.en if alone(t) or (t == labels.en[0] and (called or firsts[_stems(t)] == 1)))
-        es = tuple(t for t in labels.es if alone(t) or (t == labels.es[0] and (called or firsts[_stems(t)] == 1)))
+def _distinct(measures: Mapping[str, Measure]) -> dict[str, Measure]:
+    """Return the measures without words that several of them have: such a word would mean the first, silently."""
+    owners = _owners(measures)
+    found = {}
+    for name, measure in measures.items():
+        en, es = (
+            tuple(text for text in texts if owners[_stems(text)] == 1)
+            for texts in (measure.labels.en, measure.labels.es)
+        )
         if en or es:
-            kept[name] = Labels(en=en or es, es=es or en)
-    return kept
+            found[name] = measure.model_copy(update={"labels": Labels(en=en or es, es=es or en)})
+    return found
+
+
+def _told_apart(dimensions: Mapping[str, Dimension]) -> dict[str, Dimension]:
+    """Return the dimensions, each shown by a word that no other has; who reads a question knows what lies near."""
+    owners = _owners(dimensions)
+    found = {}
+    for name, dimension in dimensions.items():
+        en, es = (
+            tuple(sorted(texts, key=lambda text: owners[_stems(text)] > 1))
+            for texts in (dimension.labels.en, dimension.labels.es)
+        )
+        found[name] = dimension.model_copy(update={"labels": Labels(en=en, es=es)})
+    return found
+
+
+def _owners(entries: Mapping[str, Measure] | Mapping[str, Dimension]) -> Counter[tuple[str, ...]]:
+    """Return how many entries have each word."""
+    return Counter(
+        text for entry in entries.values() for text in {_stems(t) for t in (*entry.labels.en, *entry.labels.es)}
+    )
 
 
 def _stems(text: str) -> tuple[str, ...]:

@@ -106,6 +106,7 @@ def title(noun: str, columns: tuple[Column, ...]) -> str | None:
         "name",
         f"{noun} name",
         "full name",
+        "company name",
         "title",
         f"{noun} title",
         noun,

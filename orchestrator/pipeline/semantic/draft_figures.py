@@ -16,6 +16,10 @@ from orchestrator.pipeline.semantic.model import Labels, Measure, Source
 _EARNING = ("payment", "sale", "order", "invoice", "receipt", "transaction", "ticket", "booking", "bill")
 #: Words that stand for any sum and any number: "the total amount of customers" is no money.
 _ANY = frozenset({"amount", "total", "quantity", "qty", "value", "sum", "count", "points", "units"})
+#: Nouns that are money themselves: "total payments" is a sum, "total orders" a number of orders.
+_SUMS = frozenset(
+    {"payment", "fine", "sale", "expense", "refund", "donation", "deposit", "fee", "charge", "tip", "cost"}
+)
 _STATE = re.compile(r"status|state|cancel|refund|void|type|kind|direction")
 
 
@@ -98,8 +102,8 @@ def _sum_labels(drafted: Drafted, word: str, *, sums: bool, main: bool) -> Label
         en = [text for text in en if text.startswith("total")]
     elif drafted.only or word not in _ANY:
         en += [f"total {word}", word]
-    if main:
-        en += [f"total {many}", f"total of {many}", f"{many} total"]
+    if main and one.split()[-1] in _SUMS:
+        en += [f"total {many}", f"total of {many}"]
     es: list[str] = []
     for noun_es in spanish(one):
         all_of = plural_es(noun_es)
@@ -107,7 +111,7 @@ def _sum_labels(drafted: Drafted, word: str, *, sums: bool, main: bool) -> Label
             es += [f"{word_es} de {all_of}", f"{word_es} de {noun_es}", f"{word_es} total de {all_of}"]
             es += [] if word in _ANY and not drafted.only else [f"{word_es} total", word_es]
             es = es if sums else [text for text in es if "total" in text]
-        if main:
+        if main and one.split()[-1] in _SUMS:
             es += [f"total de {all_of}", f"{all_of} totales", f"suma de {all_of}"]
     if main and _earns(drafted):
         en += ["revenue", "revenues", "income", "takings", "turnover", "collected"]

@@ -73,7 +73,7 @@ def _member(drafted: Drafted, sql: str, key: str | None, named: str | None) -> D
     word = "name" if named is None or said(named) == one else _without(one, said(named))
     word_es = spanish(word)
     es = [text for each in spanish(one) for text in (each, plural_es(each))]
-    es += [f"{w} de {each}" for each in spanish(one) for w in word_es]
+    es += [text for each in spanish(one) for w in word_es for text in (f"{w} de {each}", f"{w} del {each}")]
     return Dimension(
         labels=labels([one, plural(one), f"{one} {word}", f"{word} of {one}", f"{plural(one)} {word}"], es),
         sql=sql,
@@ -86,7 +86,7 @@ def _member(drafted: Drafted, sql: str, key: str | None, named: str | None) -> D
 
 def _column_labels(one: str, word: str) -> Labels:
     en = [f"{one} {word}", f"{word} of {one}", f"{one} {plural(word)}"]
-    es = [f"{w} de {each}" for each in spanish(one) for w in spanish(word)]
+    es = [text for each in spanish(one) for w in spanish(word) for text in (f"{w} de {each}", f"{w} del {each}")]
     if word not in _TIME and word not in ("name", "type", "code"):
         en = [word, plural(word), *en]
         es = [*spanish(word), *(plural_es(w) for w in spanish(word)), *es]

@@ -75,7 +75,7 @@ class NounReader(MeasureReader):
         return whole[0]
 
     def _nearest(self, meanings: Sequence[Meaning], item: Item, measures: Sequence[str], reach: Reach) -> list[Meaning]:
-        """Return the meanings of the one dimension that lies nearest to what is measured.
+        """Return the meanings of the one dimension that is meant: the measured rows' own, or else the only one.
 
         Raises:
             Misread: several do, and nobody has said which of them is meant.
@@ -87,8 +87,8 @@ class NounReader(MeasureReader):
         plain = [m for m in meanings if m.name not in known or "__" not in known[m.name].sql]
         meanings = plain or list(meanings)
         ways = {meaning.name: reach.way(measures, meaning.name) for meaning in meanings}
-        nearest = min(len(each) for each in ways.values())
-        near = [name for name, way in ways.items() if not plain or len(way) == nearest]
+        # A fact's own column is meant before any that it leads to.
+        near = [name for name, way in ways.items() if len(way) == 1] or list(ways)
         if len({ways[name] for name in near}) > 1:
             raise Misread("a word that could be several", words=(item.text,))
         return [meaning for meaning in meanings if meaning.name == near[0]]
