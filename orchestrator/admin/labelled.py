@@ -157,6 +157,8 @@ def _routes(given: list[Line]) -> dict[str, str]:
 def _keep(routes: dict[str, str], *, tenant: Tenant, by: User, file: str) -> tuple[int, int]:
     """Write what is new or other than it was, and return how many of each."""
     with transaction.atomic():
+        # One file of a company after the other: two with the same questions would lock them in different orders.
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         known = {
             question.text: question
             for question in LabelledQuestion.objects.select_for_update().filter(tenant=tenant, text__in=routes)
@@ -170,7 +172,7 @@ def _keep(routes: dict[str, str], *, tenant: Tenant, by: User, file: str) -> tup
         changed = [question for text, question in known.items() if question.route != routes[text]]
         for question in changed:
             question.route, question.labelled_by, question.updated_at = routes[question.text], by, now
-        LabelledQuestion.objects.bulk_update(changed, ("route", "labelled_by", "updated_at"))
+        LabelledQuestion.objects.bulk_update(changed, ("route", "labelled_by", "updated_at"), batch_size=500)
         # Whoever added one of them in between has said it too: the file's word counts.
         LabelledQuestion.objects.bulk_create(
             made, update_conflicts=True, unique_fields=("tenant", "text"), update_fields=("route", "labelled_by")
