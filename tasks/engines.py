@@ -18,6 +18,7 @@ from orchestrator.engines.retriever_pg import PgRetriever
 from orchestrator.engines.warehouse import Warehouse
 from orchestrator.engines.warehouse_guarded import GuardedWarehouse
 from orchestrator.pipeline import runtime
+from orchestrator.pipeline.figure_names import FigureNames
 from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.warehouses import Warehouses
 from orchestrator.resilience.breaker_registry import Breakers
@@ -90,6 +91,12 @@ def warehouses() -> Warehouses:
 def labelled_routes() -> LabelledRoutes:
     """Return what people have said of questions, kept for a minute."""
     return LabelledRoutes()
+
+
+@cache
+def figure_names() -> FigureNames:
+    """Return what each company calls its figures, kept for a minute."""
+    return FigureNames()
 
 
 @cache

@@ -14,6 +14,7 @@ from orchestrator.events import Route, TurnRouted
 from orchestrator.log.turn_log import LostTurnError
 from orchestrator.pipeline import vectors
 from orchestrator.pipeline.context import Context
+from orchestrator.pipeline.figure_names import FigureNames
 from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.labels import Label
 from orchestrator.pipeline.retrying import patiently, with_retries
@@ -39,10 +40,13 @@ def overruled(label: Label) -> tuple[Route, float, bool]:
     return ("chat", 0.0, False) if label == "nowhere" else (label, 1.0, True)
 
 
-def classify(context: Context, engines: GpuEngines, labels: LabelledRoutes) -> Sequence[HopMessage]:
+def classify(
+    context: Context, engines: GpuEngines, labels: LabelledRoutes, figures: FigureNames
+) -> Sequence[HopMessage]:
     """Route the turn, commit the plan, and return the rest of the route if it was admitted.
 
-    The router is asked even where a label decides: it gives the question's vector and what else could be meant.
+    The router is asked even where a label decides: it gives the question's vector and what else could be meant. What it
+    knows no place for goes to `sql` if it names a figure of the company: that stage answers or says that it can't.
 
     Raises:
         NoAnswerError: the route is `job`, which is not available yet.
@@ -55,8 +59,12 @@ def classify(context: Context, engines: GpuEngines, labels: LabelledRoutes) -> S
             context.row["text"], stop=context.stop, timeout_s=min(WAIT_S, context.deadline.remaining_s())
         ),
     )
-    label = labels.of(context.row["tenant"], context.row["text"])
+    tenant = context.row["tenant"]
+    label = labels.of(tenant, context.row["text"])
     route, confidence, sure = decide(found, threshold=engines.threshold) if label is None else overruled(label)
+    named = label is None and not sure and found.belongs_nowhere and figures.named_in(tenant, context.row["text"])
+    if named:
+        route, confidence, sure = "sql", found.scores["sql"], True
     routed = TurnRouted(
         turn=context.turn,
         route=route,
@@ -68,7 +76,10 @@ def classify(context: Context, engines: GpuEngines, labels: LabelledRoutes) -> S
     if route == "job":
         context.log.say(routed)
         raise NoAnswerError("jobs are not available yet", detail_key="jobs.not_yet")
-    summary = _summary(context, route, confidence, sure=sure, labelled=label is not None)
+    if named:
+        summary = catalogue.text("summary.classify_figures", context.language)
+    else:
+        summary = _summary(context, route, confidence, sure=sure, labelled=label is not None)
     usable = found.embedding if engines.shares_encoder else None
     hops = plan.rest_of(route, has_embedding=usable is not None)
     carries: dict[str, object] = {}

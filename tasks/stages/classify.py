@@ -26,7 +26,7 @@ def embed(self: StageTask, *, turn: str, fence: int, dispatch_no: int) -> None:
 
 # The models are asked for inside the claimed stage, so that a failure to load them ends the turn.
 def _classify(context: Context) -> Sequence[HopMessage]:
-    return stage_classify.classify(context, engines.gpu(), engines.labelled_routes())
+    return stage_classify.classify(context, engines.gpu(), engines.labelled_routes(), engines.figure_names())
 
 
 def _embed(context: Context) -> Sequence[HopMessage]:

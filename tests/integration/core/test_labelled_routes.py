@@ -14,13 +14,14 @@ from orchestrator.log.clients import sync_client
 from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.writer import LogWriter
+from orchestrator.pipeline.figure_names import FigureNames
 from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.models import LabelledQuestion
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.pipeline.stage_classify import classify
 from orchestrator.store import releasing
-from orchestrator.store.engine import rw
+from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
@@ -58,7 +59,7 @@ def classified(runtime: Runtime, engines: GpuEngines, who: Person, text: str) ->
     releasing.release(rw(), [(turn, 1)])
     run_stage(
         "classify",
-        lambda context: classify(context, engines, LabelledRoutes()),
+        lambda context: classify(context, engines, LabelledRoutes(), FigureNames()),
         runtime=runtime,
         turn=turn,
         fence=1,
@@ -116,3 +117,38 @@ def test_of_two_wordings_that_are_alike_the_later_one_counts(anna: Person) -> No
     label(anna, "total?", "chat")
 
     assert LabelledRoutes().of(anna.tenant, "TOTAL") == "chat"
+
+
+def figures_of(who: Person, *names: str) -> None:
+    layer = {"measures": {f"m{i}": {"labels": {"en": [name], "es": [name]}} for i, name in enumerate(names)}}
+    kit.look(
+        "INSERT INTO switchyard_warehouse (tenant_id, url_encrypted, layer, label, updated_at)"
+        " VALUES (:t, '', CAST(:layer AS jsonb), 'films', clock_timestamp())",
+        t=who.tenant,
+        layer=json_text(layer),
+    )
+
+
+def test_what_the_router_knows_no_place_for_goes_to_the_figures_that_it_names(
+    runtime: Runtime, engines: GpuEngines, anna: Person, rival: Person
+) -> None:
+    figures_of(anna, "films", "late returns")
+
+    named = classified(runtime, engines, anna, "Film by language, please")
+    two_words = classified(runtime, engines, anna, "any late return?")
+    neither = classified(runtime, engines, anna, "any return?")
+    of_another = classified(runtime, engines, rival, "Films by language")
+    known = classified(runtime, engines, anna, "what is the handbook's word on films")
+
+    assert [row["route"] for row in (named, two_words, neither, of_another, known)] == [
+        "sql", "sql", "chat", "chat", "rag",
+    ]  # fmt: skip
+    assert named["summary"] == "it names figures of your company"
+    assert neither["ask_back"] == []
+
+
+def test_a_label_decides_before_a_name_does(runtime: Runtime, engines: GpuEngines, anna: Person) -> None:
+    figures_of(anna, "films")
+    label(anna, "films tonight", "nowhere")
+
+    assert classified(runtime, engines, anna, "Films tonight?")["route"] == "chat"

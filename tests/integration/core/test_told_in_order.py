@@ -20,6 +20,7 @@ from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.records import Appended
 from orchestrator.log.writer import LogWriter
+from orchestrator.pipeline.figure_names import FigureNames
 from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
@@ -80,7 +81,7 @@ def test_the_route_is_told_before_the_wait_that_it_leads_to(
 
     rest = run_stage(
         "classify",
-        lambda context: classify(context, engines, LabelledRoutes()),
+        lambda context: classify(context, engines, LabelledRoutes(), FigureNames()),
         runtime=runtime,
         turn=turn,
         fence=1,
