@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,9 +9,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.automation.documents import add_document
 from orchestrator.automation.models import Job, Subscription
@@ -26,7 +23,7 @@ from orchestrator.tenants import refresh
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import ApiKey, Tenant, User
 from orchestrator.tenants.tokens import TokenError
-from tests.integration.admin_kit import a_tenant, a_turn, a_user, signed_in
+from tests.integration.admin_kit import a_turn, a_user, signed_in
 
 PAGES = (
     "chat_conversation", "chat_turn", "chat_artifact", "automation_job", "pipeline_document", "tenants_warehouse",
@@ -35,25 +32,7 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
-
-
-@pytest.fixture
-def other() -> Tenant:
-    return a_tenant()
-
-
-@pytest.fixture
-def root(tenant: Tenant) -> Client:
-    return signed_in(a_user(tenant, is_staff=True, is_superuser=True))
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.mark.parametrize("page", PAGES)

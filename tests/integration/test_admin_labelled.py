@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
@@ -11,14 +9,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator.chat import feedback as thumbs
 from orchestrator.chat.models import Feedback
 from orchestrator.pipeline.models import LabelledQuestion
 from orchestrator.tenants.models import Tenant
-from tests.integration.admin_kit import a_tenant, a_turn, a_user, signed_in
+from tests.integration.admin_kit import a_turn, a_user, signed_in
 
 MAY = (
     "view_feedback", "change_feedback", "view_labelledquestion", "add_labelledquestion", "change_labelledquestion",
@@ -27,20 +23,7 @@ MAY = (
 LISTING = "/admin/pipeline/labelledquestion/"
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
-
-
-@pytest.fixture
-def other() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator import ids
 from orchestrator.tenants.models import Tenant, User
 from tests.integration.admin_kit import a_tenant, a_user, signed_in
@@ -18,15 +14,7 @@ MAY = ("view_user", "add_user", "change_user")
 LISTING = "/admin/tenants/user/"
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

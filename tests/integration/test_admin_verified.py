@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,7 @@ from django.contrib.admin.utils import quote
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator.chat.models import Artifact, Feedback
 from orchestrator.tenants.models import Tenant, Warehouse
 from tests.integration.admin_kit import a_shop, a_tenant, a_turn, a_user, signed_in
@@ -30,15 +27,7 @@ TYPED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator.tenants.models import Tenant, Warehouse
 from orchestrator.tenants.sealing import seal
-from tests.integration.admin_kit import a_shop, a_tenant, a_user, signed_in
+from tests.integration.admin_kit import a_shop, a_user, signed_in
 
-
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
-
-
-@pytest.fixture
-def root(tenant: Tenant) -> Client:
-    return signed_in(a_user(tenant, is_staff=True, is_superuser=True))
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def test_a_warehouses_address_is_never_shown(root: Client, tenant: Tenant) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
 from deploy.testservers import EmbeddedServers, embedded_servers
 from orchestrator.admin.archive import manifest as manifests
@@ -22,10 +21,7 @@ from tests.integration.admin_kit import a_tenant, a_turn
 KEY = "a-field-key-of-more-than-32-characters"
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture(scope="module")

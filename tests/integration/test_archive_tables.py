@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
 from deploy.testservers import EmbeddedServers, embedded_servers
 from orchestrator.admin.archive.backup import backup
@@ -23,16 +22,12 @@ from orchestrator.engines.warehouse_sql import open_warehouse
 from orchestrator.errors import NoAnswerError
 from orchestrator.tenants.models import Tenant, Warehouse
 from orchestrator.tenants.sealing import unseal
-from tests.integration.admin_kit import a_tenant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEY = "a-field-key-of-more-than-32-characters"
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +44,6 @@ def empty(elsewhere: EmbeddedServers) -> EmbeddedServers:
         for (name,) in cursor.fetchall():
             cursor.execute(f'DROP TABLE "{name}" CASCADE')
     return elsewhere
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
 
 
 def switchyard(data: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator.tenants.models import Tenant, Warehouse
-from tests.integration.admin_kit import a_tenant
 from tests.integration.test_cli_operating import switchyard
 
-
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def tables(path: Path, *statements: str) -> str:

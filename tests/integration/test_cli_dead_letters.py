@@ -5,14 +5,11 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django.plugin import DjangoDbBlocker
 
-from deploy.testservers import EmbeddedServers
 from orchestrator.chat.models import Conversation, DeadLetter, Turn
 from orchestrator.tenants.models import Tenant
 from tests.integration.admin_kit import a_tenant, a_turn
@@ -27,15 +24,7 @@ HISTORY = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def a_letter(tenant: Tenant, *, hop: str = "llm", text: str = "How many orders?") -> DeadLetter:

@@ -6,13 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django.plugin import DjangoDbBlocker
 from sqlalchemy.engine import URL, make_url
 
 from deploy.servers import free_port
@@ -21,21 +19,13 @@ from orchestrator import ids
 from orchestrator.chat.models import Turn
 from orchestrator.tenants.accounts import check_api_key, check_password
 from orchestrator.tenants.models import Tenant, User
-from tests.integration.admin_kit import a_tenant, a_turn
+from tests.integration.admin_kit import a_turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GOOD = "correct-horse-battery"
 
 
-@pytest.fixture(autouse=True)
-def database(platform: EmbeddedServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        yield
-
-
-@pytest.fixture
-def tenant() -> Tenant:
-    return a_tenant()
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
