@@ -58,6 +58,7 @@ class Dispatcher:
         #: Something that counts as dispatched may not be in the broker: a publish failed, a store was away while
         #: workers published or claimed, or the leader before us died between its commit and its publish.
         self._doubtful = True
+        self._told_unknown: set[str] = set()
 
     def stop(self) -> None:
         """End after the round that runs."""
@@ -101,6 +102,8 @@ class Dispatcher:
         slots = Slots(releasing.held(rw()))
         left = self._release_turns(slots)
         for queue, due in releasing.waiting_jobs(rw()).items():
+            if not self._known((queue,)):
+                continue
             room = QUEUES[queue].admitted - slots.held(queue)
             for row in releasing.release_jobs(rw(), queue=queue, room=room) if room > 0 else ():
                 _send_job(row)
@@ -108,7 +111,8 @@ class Dispatcher:
         return left
 
     def _release_turns(self, slots: Slots) -> bool:
-        rows = {row["turn"]: row for row in releasing.candidates(rw(), most=MOST_NEW) if row["queues"]}
+        found = releasing.candidates(rw(), most=MOST_NEW)
+        rows = {row["turn"]: row for row in found if row["queues"] and self._known(row["queues"])}
         waiting = [Candidate.of(row) for row in rows.values()]
         fragile_held = any(c.fragile for c in waiting) and releasing.fragile_held(rw(), lost=FRAGILE_AFTER)
         chosen = choose(waiting, slots, QUEUES, fragile_held=fragile_held)
@@ -120,6 +124,14 @@ class Dispatcher:
                 if candidate.turn in released:
                     _send(released[candidate.turn])
         return len(chosen) < len(rows)
+
+    def _known(self, queues: Sequence[str]) -> bool:
+        """Return whether these are queues of this version; another one's rows wait for it and hold up nobody else."""
+        unknown = set(queues) - set(QUEUES)
+        if unknown - self._told_unknown:
+            self._told_unknown |= unknown
+            _logger.error("rows wait for a queue that this version does not have", queues=sorted(unknown))
+        return not unknown
 
     def _put_back_what_was_forgotten(self) -> None:
         """Have what is dispatched and unclaimed wait again when the broker may not hold it.

@@ -151,6 +151,21 @@ def test_a_job_is_assigned_and_sent(dispatcher: Dispatcher, anna: Person, redis:
     assert sent(redis, keys, "batch") == [{"job": job, "fence": 1, "dispatch_no": 1}]
 
 
+def test_rows_for_a_queue_of_another_version_hold_up_nobody(
+    dispatcher: Dispatcher, anna: Person, redis: Redis, keys: Keys
+) -> None:
+    strange: dict[str, Any] = {"tenant": anna.tenant, "user": None, "type": "clean_up", "payload": {}, "cid": "cid_j"}
+    jobs.insert(rw(), queue="of-tomorrow", **strange)
+    kit.look("UPDATE switchyard_stage SET queue = 'of-tomorrow' WHERE turn_id = :turn", turn=kit.ask(anna).turn)
+    mine = kit.ask(anna, route="chat").turn
+    job = jobs.insert(rw(), queue="batch", **strange)
+
+    dispatcher.release()
+
+    assert sent_turns(redis, keys, "llm") == [mine]
+    assert [message["job"] for message in sent(redis, keys, "batch")] == [job]
+
+
 # --- waiting ------
 
 
