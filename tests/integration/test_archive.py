@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import stat
 import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from deploy.testservers import EmbeddedServers, embedded_servers
+from deploy.testservers import EmbeddedServers
 from orchestrator.admin.archive import manifest as manifests
 from orchestrator.admin.archive.backup import backup
 from orchestrator.admin.archive.manifest import ArchiveError, figures, unlike
@@ -24,21 +23,10 @@ KEY = "a-field-key-of-more-than-32-characters"
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
-    """Run other servers, with nothing in them."""
-    with embedded_servers(tmp_path_factory.mktemp("elsewhere")) as servers:
-        yield servers
-
-
 @pytest.fixture
-def empty(elsewhere: EmbeddedServers) -> str:
-    """Return an empty database's address, with the extension that a superuser has made there."""
-    with psycopg2.connect(elsewhere.database_url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f'DROP TABLE "{name}" CASCADE')
-    return elsewhere.database_url
+def empty(emptied: EmbeddedServers) -> str:
+    """Return an empty database's address."""
+    return emptied.database_url
 
 
 @pytest.fixture

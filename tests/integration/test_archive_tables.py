@@ -8,13 +8,11 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 
-from deploy.testservers import EmbeddedServers, embedded_servers
+from deploy.testservers import EmbeddedServers
 from orchestrator.admin.archive.backup import backup
 from orchestrator.admin.archive.manifest import ArchiveError
 from orchestrator.admin.archive.restore import read_manifest, restore
@@ -28,22 +26,6 @@ KEY = "a-field-key-of-more-than-32-characters"
 
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
-    """Run other servers, with nothing in them."""
-    with embedded_servers(tmp_path_factory.mktemp("elsewhere")) as servers:
-        yield servers
-
-
-@pytest.fixture
-def empty(elsewhere: EmbeddedServers) -> EmbeddedServers:
-    with psycopg2.connect(elsewhere.database_url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(f'DROP TABLE "{name}" CASCADE')
-    return elsewhere
 
 
 def switchyard(data: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -80,12 +62,12 @@ def rows(file: Path) -> list[tuple[object, ...]]:
 
 
 def test_a_restore_from_the_command_line_brings_the_tables_and_their_address(
-    data: Path, tenant: Tenant, tmp_path: Path, empty: EmbeddedServers
+    data: Path, tenant: Tenant, tmp_path: Path, emptied: EmbeddedServers
 ) -> None:
     file = tmp_path / "yard.backup"
     made = switchyard(data, "backup", str(file))
     data.rename(tmp_path / "gone")
-    servers = {"DATABASE_URL": empty.database_url, "REDIS_URL": empty.redis_url}
+    servers = {"DATABASE_URL": emptied.database_url, "REDIS_URL": emptied.redis_url}
 
     done = switchyard(tmp_path / "new", "restore", str(file), **servers)
 
@@ -102,11 +84,11 @@ def test_a_restore_from_the_command_line_brings_the_tables_and_their_address(
 
 
 def test_with_another_key_the_way_back_is_said_and_leads_back(
-    data: Path, tenant: Tenant, tmp_path: Path, empty: EmbeddedServers
+    data: Path, tenant: Tenant, tmp_path: Path, emptied: EmbeddedServers
 ) -> None:
     file = tmp_path / "yard.backup"
     switchyard(data, "backup", str(file))
-    other = {"DATABASE_URL": empty.database_url, "REDIS_URL": empty.redis_url, "SWITCHYARD_FIELD_KEY": KEY[::-1]}
+    other = {"DATABASE_URL": emptied.database_url, "REDIS_URL": emptied.redis_url, "SWITCHYARD_FIELD_KEY": KEY[::-1]}
 
     done = switchyard(tmp_path / "new", "restore", str(file), **other)
 
@@ -143,7 +125,7 @@ def test_an_absolute_address_of_before_is_shortened_by_the_migration(
 
 
 def test_a_damaged_table_file_is_refused_before_anything_is_touched(
-    data: Path, platform: EmbeddedServers, empty: EmbeddedServers, tmp_path: Path
+    data: Path, platform: EmbeddedServers, emptied: EmbeddedServers, tmp_path: Path
 ) -> None:
     file = saved(data, platform.database_url)
     parts, broken = tmp_path / "parts", tmp_path / "broken.backup"
@@ -159,7 +141,7 @@ def test_a_damaged_table_file_is_refused_before_anything_is_touched(
 
     with pytest.raises(ArchiveError, match="1 rows instead of 2"):
         restore(
-            empty.database_url,
+            emptied.database_url,
             broken,
             field_key=KEY,
             known=frozenset(read_manifest(file).migrations),
@@ -170,7 +152,7 @@ def test_a_damaged_table_file_is_refused_before_anything_is_touched(
 
 
 def test_other_tables_of_that_name_stay_unless_they_may_go(
-    data: Path, tenant: Tenant, platform: EmbeddedServers, empty: EmbeddedServers, tmp_path: Path
+    data: Path, tenant: Tenant, platform: EmbeddedServers, emptied: EmbeddedServers, tmp_path: Path
 ) -> None:
     file = saved(data, platform.database_url)
     known = frozenset(read_manifest(file).migrations)
@@ -180,17 +162,17 @@ def test_other_tables_of_that_name_stay_unless_they_may_go(
         database.execute("CREATE TABLE mine (x)")
     before = mine.read_bytes()
     with pytest.raises(ArchiveError, match="--replace replaces it"):
-        restore(empty.database_url, file, field_key=KEY, known=known, data=tmp_path / "new")
+        restore(emptied.database_url, file, field_key=KEY, known=known, data=tmp_path / "new")
     untouched = mine.read_bytes()
 
-    restore(empty.database_url, file, field_key=KEY, known=known, data=tmp_path / "new", replace=True)
+    restore(emptied.database_url, file, field_key=KEY, known=known, data=tmp_path / "new", replace=True)
 
     assert untouched == before
     assert rows(mine) == [("North", 2.5), ("South", 3)]
 
 
 def test_a_backup_of_before_without_tables_is_still_restored(
-    data: Path, platform: EmbeddedServers, empty: EmbeddedServers, tmp_path: Path
+    data: Path, platform: EmbeddedServers, emptied: EmbeddedServers, tmp_path: Path
 ) -> None:
     file = tmp_path / "old.backup"
     backup(platform.database_url, file, field_key=KEY)
@@ -206,7 +188,7 @@ def test_a_backup_of_before_without_tables_is_still_restored(
             tar.add(parts / name, arcname=name)
 
     done = restore(
-        empty.database_url,
+        emptied.database_url,
         old,
         field_key=KEY,
         known=frozenset(read_manifest(old).migrations),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -305,12 +306,15 @@ def test_a_process_may_open_as_many_files_as_the_system_allows() -> None:
 def test_frozen_servers_hold_up_no_start_for_ever(own: EmbeddedServers, here: pytest.MonkeyPatch) -> None:
     own.redis.pause()
     own.postgres.pause()
+    with ThreadPoolExecutor(1) as starting:
+        begun = starting.submit(start.require_good_start, "gateway")
 
-    try:
-        start.require_good_start("gateway")  # neither raises nor stays
-    finally:
+        ended, _ = wait([begun], timeout=3 * start.LIMIT_S)
         own.redis.resume()
         own.postgres.resume()
+
+    assert ended == {begun}
+    assert begun.exception() is None
 
 
 def test_no_address_that_is_told_holds_a_password(here: pytest.MonkeyPatch) -> None:

@@ -76,17 +76,25 @@ def dispatcher(own: EmbeddedServers, keys: Keys, empty: None) -> Dispatcher:
 
 
 @pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
+def pen() -> type[LogWriter]:
+    """Return what writes to the log."""
+    return LogWriter
+
+
+@pytest.fixture
+def runtime(own: EmbeddedServers, keys: Keys, empty: None, pen: type[LogWriter]) -> Iterator[Runtime]:
     """Return what a worker process has at hand."""
     client = sync_client(own.redis_url)
+    flusher = Flusher(0.03)
     yield Runtime(
         incarnation="inc_jobs",
         worker="worker-jobs",
         redis=client,
         keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=Flusher(0.03),
+        writer=pen(client, keys),
+        flusher=flusher,
     )
+    flusher.close()
     client.close()
 
 

@@ -8,38 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-import pytest
 
 from deploy.testservers import EmbeddedServers
-from orchestrator import ids
 from orchestrator.automation.run_job import JobContext, run_job
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
-from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
 from orchestrator.store import releasing
 from orchestrator.store.engine import rw
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    """Return what a worker process shares."""
-    client = sync_client(own.redis_url)
-    flusher = Flusher(0.03)
-    yield Runtime(
-        incarnation=ids.new_id("inc"),
-        worker="worker-test",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=flusher,
-    )
-    flusher.close()
-    client.close()
 
 
 @contextmanager

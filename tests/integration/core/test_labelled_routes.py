@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.testservers import EmbeddedServers
-from orchestrator import ids
 from orchestrator.engines.gpu import GpuConfig, GpuEngines, load
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
-from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.figure_names import FigureNames
 from orchestrator.pipeline.labelled_routes import LabelledRoutes
 from orchestrator.pipeline.models import LabelledQuestion
@@ -25,22 +19,6 @@ from orchestrator.store.engine import json_text, rw
 from orchestrator.store.rows import Row
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    client = sync_client(own.redis_url)
-    flusher = Flusher(0.03)
-    yield Runtime(
-        incarnation=ids.new_id("inc"),
-        worker="worker-test",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=flusher,
-    )
-    flusher.close()
-    client.close()
 
 
 @pytest.fixture

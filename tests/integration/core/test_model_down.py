@@ -9,16 +9,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from deploy.testservers import EmbeddedServers
-from orchestrator import ids
 from orchestrator.engines.llm import LanguageModel
 from orchestrator.engines.llm_fake_server import Behaviour, FakeServer
 from orchestrator.engines.llm_guarded import GuardedModel
 from orchestrator.engines.llm_http import HttpModel
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline import stage_llm
 from orchestrator.pipeline.run_stage import run_stage
 from orchestrator.pipeline.runtime import Runtime
@@ -28,22 +23,6 @@ from orchestrator.resilience.breaker_states import Policy
 from orchestrator.resilience.retry_budget import RetryBudgets
 from tests.integration.core import kit
 from tests.integration.core.kit import Person
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    client = sync_client(own.redis_url)
-    flusher = Flusher(0.03)
-    yield Runtime(
-        incarnation=ids.new_id("inc"),
-        worker="worker-test",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=flusher,
-    )
-    flusher.close()
-    client.close()
 
 
 @pytest.fixture

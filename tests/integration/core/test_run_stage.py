@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,11 +24,8 @@ from orchestrator.errors import (
     StoreDownError,
 )
 from orchestrator.events import MessageStarted
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.turn_log import LostTurnError
-from orchestrator.log.writer import LogWriter
 from orchestrator.pipeline.context import Context
 from orchestrator.pipeline.retrying import with_retries
 from orchestrator.pipeline.run_stage import end, run_stage
@@ -39,23 +36,6 @@ from tests.integration.core import kit
 from tests.integration.core.kit import Person
 
 Body = Callable[[Context], Sequence[HopMessage]]
-
-
-@pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    """Return what a worker process shares."""
-    client = sync_client(own.redis_url)
-    flusher = Flusher(0.03)
-    yield Runtime(
-        incarnation=ids.new_id("inc"),
-        worker="worker-test",
-        redis=client,
-        keys=keys,
-        writer=LogWriter(client, keys),
-        flusher=flusher,
-    )
-    flusher.close()
-    client.close()
 
 
 @pytest.fixture

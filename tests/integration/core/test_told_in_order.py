@@ -10,13 +10,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from deploy.testservers import EmbeddedServers
-from orchestrator import ids
 from orchestrator.control.waiting import Waiting
 from orchestrator.engines.gpu import GpuConfig, GpuEngines, load
 from orchestrator.events import Event
-from orchestrator.log.clients import sync_client
-from orchestrator.log.flusher import Flusher
 from orchestrator.log.keys import Keys
 from orchestrator.log.records import Appended
 from orchestrator.log.writer import LogWriter
@@ -47,20 +43,9 @@ class HeldUp(LogWriter):
 
 
 @pytest.fixture
-def runtime(own: EmbeddedServers, keys: Keys, empty: None) -> Iterator[Runtime]:
-    """Return a worker's runtime whose pen is held up."""
-    client = sync_client(own.redis_url)
-    flusher = Flusher(0.03)
-    yield Runtime(
-        incarnation=ids.new_id("inc"),
-        worker="worker-test",
-        redis=client,
-        keys=keys,
-        writer=HeldUp(client, keys),
-        flusher=flusher,
-    )
-    flusher.close()
-    client.close()
+def pen() -> type[LogWriter]:
+    """Return a pen that is held up."""
+    return HeldUp
 
 
 @pytest.fixture
